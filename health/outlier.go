@@ -172,6 +172,9 @@ func (o *Outlier) Streak(id string, n int, kind FailureKind, now time.Time) (Dec
 	if m == nil || kind == FailureClientAbort || !m.until.IsZero() {
 		return Decision{}, false
 	}
+	if n <= m.streak {
+		m.told = false
+	}
 	m.streak = n
 	if o.policy.ConsecutiveFailures <= 0 || n < o.policy.ConsecutiveFailures {
 		return Decision{}, false

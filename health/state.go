@@ -110,7 +110,7 @@ func (s *State) maybeBecomeHealthy(t *Transition) {
 	case t.From == Healthy:
 	case !s.wasGood:
 		s.wasGood = true
-		t.To, t.Reason = Healthy, "its first check was good"
+		t.To, t.Reason = Healthy, "its first good check"
 	case n >= s.policy.HealthyThreshold:
 		t.To, t.Reason = Healthy, fmt.Sprintf("%s good in a row", checks(n))
 	}
