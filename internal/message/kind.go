@@ -102,16 +102,18 @@ func (s KindSet) Has(k Kind) bool { return s>>k&1 != 0 }
 // well-known names share a slot, so that one comparison decides.
 var kindTable = buildKindTable()
 
-func kindHash(first, last byte, length int) uint {
-	return (uint(first|0x20)*39 + uint(last|0x20)*5 + uint(length)*13) & 511
+// kindHash looks at the first and the last two bytes and the length; they tell all well-known names apart. name has at
+// least two bytes. The factors were found by trying.
+func kindHash[S []byte | string](name S) uint8 {
+	n := len(name)
+	return (name[0]|0x20)*36 + (name[n-2]|0x20)*13 + (name[n-1]|0x20)*61 + uint8(n)*33
 }
 
-func buildKindTable() (table [512]Kind) {
+func buildKindTable() (table [256]Kind) {
 	for k := KindOther + 1; k < kindCount; k++ {
-		name := kindNames[k]
-		slot := kindHash(name[0], name[len(name)-1], len(name))
+		slot := kindHash(kindNames[k])
 		if table[slot] != KindOther {
-			panic("BUG: field names " + name + " and " + kindNames[table[slot]] + " share a slot of the kind table")
+			panic("BUG: field names " + kindNames[k] + " and " + kindNames[table[slot]] + " share a slot of the kind table")
 		}
 		table[slot] = k
 	}
@@ -120,10 +122,10 @@ func buildKindTable() (table [512]Kind) {
 
 // KindOf returns the kind of a field name, whatever its case. name must be a token.
 func KindOf(name []byte) Kind {
-	if len(name) == 0 {
+	if len(name) < 2 {
 		return KindOther
 	}
-	k := kindTable[kindHash(name[0], name[len(name)-1], len(name))]
+	k := kindTable[kindHash(name)]
 	if k != KindOther && foldsTo(name, kindNames[k]) {
 		return k
 	}

@@ -60,6 +60,14 @@ func cutScheme(t []byte) (rest []byte, ok bool) {
 	return t[i+3:], true
 }
 
+// NormalisePath returns a path as Request.Path would hold it, in memory of its own, so that a rule can be written in any
+// spelling. path must hold no character that a request target cannot hold.
+func NormalisePath(path []byte) ([]byte, *Error) {
+	var r Request
+	err := r.normalisePath(bytes.Clone(path))
+	return r.Path, err
+}
+
 // normalisePath sets r.Path to the one form that is both matched and forwarded, so that no rule here can be
 // passed by a spelling that the instance reads differently: escapes of unreserved characters are
 // resolved and the others written in upper case (RFC 3986 section 6.2.2), and a path with a dot segment, in whatever
