@@ -1,0 +1,69 @@
+package api
+
+import "time"
+
+// Figure is one measured value that supports a statement.
+type Figure struct {
+	Name  string  `json:"name"`
+	Value float64 `json:"value"`
+	Unit  string  `json:"unit,omitempty"`
+}
+
+// Finding is a bottleneck: what holds a service back, and what to do about it.
+type Finding struct {
+	ID       string    `json:"id"`
+	Type     string    `json:"type"`
+	Service  string    `json:"service"`
+	Instance string    `json:"instance,omitempty"`
+	Severity string    `json:"severity"`
+	Since    time.Time `json:"since"`
+	Cause    string    `json:"cause"` // one sentence
+	Evidence []Figure  `json:"evidence"`
+	Advice   string    `json:"advice"`
+	Command  string    `json:"command,omitempty"` // that does it, where gatewayd can
+}
+
+// Alert is a threshold that is crossed now.
+type Alert struct {
+	ID        string    `json:"id"`
+	Metric    string    `json:"metric"`
+	Service   string    `json:"service"`
+	Revision  string    `json:"revision,omitempty"`
+	Instance  string    `json:"instance,omitempty"`
+	Severity  string    `json:"severity"`
+	Since     time.Time `json:"since"`
+	Value     float64   `json:"value"`
+	Threshold float64   `json:"threshold"`
+	Unit      string    `json:"unit,omitempty"`
+	Message   string    `json:"message"`
+}
+
+// Report is how the services did over a window.
+type Report struct {
+	From        time.Time       `json:"from"`
+	To          time.Time       `json:"to"`
+	Services    []ServiceReport `json:"services"`
+	Rollouts    []Rollout       `json:"rollouts"`
+	Bottlenecks []Finding       `json:"bottlenecks"`
+	Alerts      []Alert         `json:"alerts"`
+	Currency    string          `json:"currency"`
+	Cost        float64         `json:"cost"`   // of the window
+	Advice      []string        `json:"advice"` // what is most worth doing, first things first
+}
+
+// ServiceReport is one service's part of a Report.
+type ServiceReport struct {
+	Service          string  `json:"service"`
+	Requests         uint64  `json:"requests"`
+	RequestRate      float64 `json:"requestRate"`     // mean
+	PeakRequestRate  float64 `json:"peakRequestRate"` // highest minute
+	P50Ms            float64 `json:"p50Ms"`
+	P95Ms            float64 `json:"p95Ms"`
+	P99Ms            float64 `json:"p99Ms"`
+	ErrorRate        float64 `json:"errorRate"`
+	MinInstances     int     `json:"minInstances"`
+	AverageInstances float64 `json:"averageInstances"`
+	MaxInstances     int     `json:"maxInstances"`
+	ScalingActions   int     `json:"scalingActions"`
+	Cost             float64 `json:"cost"`
+}
