@@ -1,0 +1,332 @@
+package process
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"slices"
+	"sync"
+	"time"
+
+	"gatewayd/scaler"
+)
+
+// Provider runs the processes of one service. It implements scaler.Provider.
+type Provider struct {
+	o          Options
+	command    *commandTemplate
+	identity   string // of this gateway
+	bootID     string
+	executable string
+	launcher   *launcher
+
+	// Set by Run before ready is closed.
+	changed func()
+	cgroups *cgroups // nil: usage comes from /proc
+	ready   chan struct{}
+	ended   chan struct{} // closed when Run has returned
+
+	saving sync.Mutex // held over Options.Save, so that records are saved in the order of the changes
+
+	mu        sync.Mutex // protects what follows
+	instances map[string]*instance
+	backoffs  map[string]*backoff // by version
+	closed    bool                // Run ends: nothing is started any more
+
+	supervisors sync.WaitGroup // Add is called under mu, and not when closed
+}
+
+var _ scaler.Provider = (*Provider)(nil)
+
+// New checks o and returns a provider without instances. It starts nothing.
+func New(o Options) (*Provider, error) {
+	o = o.withDefaults()
+	if err := o.validate(); err != nil {
+		return nil, err
+	}
+	command, err := parseCommand(o.Command, o.Env)
+	if err != nil {
+		return nil, err
+	}
+	executable, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("cannot find the gateway's own program: %w", err)
+	}
+	id, err := ownIdentity()
+	if err != nil {
+		return nil, err
+	}
+	return &Provider{
+		o:          o,
+		command:    command,
+		identity:   id,
+		bootID:     bootID(),
+		executable: executable,
+		launcher:   newLauncher(),
+		ready:      make(chan struct{}),
+		ended:      make(chan struct{}),
+		instances:  map[string]*instance{},
+		backoffs:   map[string]*backoff{},
+	}, nil
+}
+
+// Run takes stock of what an earlier gateway left, then looks after the instances until ctx ends. After that it ends
+// them, each within StopTimeout and all side by side, or with Adopt leaves them. It must be called once. An error means that
+// the records could not be loaded or leftovers not be ended; then nothing was started.
+func (p *Provider) Run(ctx context.Context, changed func()) error {
+	defer close(p.ended)
+	p.changed = changed
+	stop := make(chan struct{})
+	go p.launcher.run(stop)
+	defer func() {
+		close(stop)
+		<-p.launcher.done
+	}()
+	var err error
+	if p.cgroups, err = newCgroups(p.o.CgroupRoot, p.o.Service, p.o.Logger); err != nil {
+		p.o.Logger.Debug("instances are measured by /proc", "err", err)
+	}
+	defer p.endAll()
+	if err := p.takeStock(ctx); err != nil {
+		return err
+	}
+	close(p.ready)
+	p.changed()
+	p.measureUntil(ctx)
+	return nil
+}
+
+// endAll tells every supervisor that the gateway ends, and waits for them.
+func (p *Provider) endAll() {
+	p.mu.Lock()
+	p.closed = true
+	for _, in := range p.instances {
+		in.askToLeave()
+	}
+	p.mu.Unlock()
+	p.supervisors.Wait()
+}
+
+// measureUntil measures every instance each second until ctx ends.
+func (p *Provider) measureUntil(ctx context.Context) {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case now := <-tick.C:
+			p.measureAll(now)
+		}
+	}
+}
+
+func (p *Provider) measureAll(now time.Time) {
+	type measured struct {
+		in *instance
+		pr *proc
+	}
+	var all []measured
+	p.mu.Lock()
+	for _, in := range p.instances {
+		if in.proc != nil {
+			all = append(all, measured{in, in.proc})
+		}
+	}
+	p.mu.Unlock()
+	for _, m := range all {
+		usage, err := m.in.meter.measure(m.pr, now)
+		if err != nil {
+			continue // it ended just now; its supervisor says so
+		}
+		if err := m.pr.sink.trim(p.o.Output.MaxFileBytes); err != nil {
+			p.o.Logger.Warn("cannot bound an output file", "err", err)
+		}
+		p.mu.Lock()
+		if m.in.proc == m.pr {
+			m.in.pub.Usage = usage
+		}
+		p.mu.Unlock()
+	}
+	if len(all) > 0 {
+		p.changed()
+	}
+}
+
+// await returns when Run has taken stock, or an error.
+func (p *Provider) await(ctx context.Context) error {
+	select {
+	case <-p.ready:
+		return nil
+	default:
+	}
+	select {
+	case <-p.ready:
+		return nil
+	case <-p.ended:
+		return errors.New("the provider has ended")
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// List implements scaler.Provider. Until Run has taken stock it waits. Instances that were never started come last.
+func (p *Provider) List(ctx context.Context) ([]scaler.Instance, error) {
+	if err := p.await(ctx); err != nil {
+		return nil, fmt.Errorf("cannot list the instances of %q: %w", p.o.Service, err)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	out := make([]scaler.Instance, 0, len(p.instances))
+	for _, in := range p.instances {
+		out = append(out, in.pub)
+	}
+	slices.SortFunc(out, byStart)
+	return out, nil
+}
+
+// byStart orders instances by StartedAt, those never started last.
+func byStart(a, b scaler.Instance) int {
+	if a.StartedAt.IsZero() != b.StartedAt.IsZero() {
+		if a.StartedAt.IsZero() {
+			return 1
+		}
+		return -1
+	}
+	return cmp.Or(a.StartedAt.Compare(b.StartedAt), cmp.Compare(a.ID, b.ID))
+}
+
+// Scale implements scaler.Provider. Until Run has taken stock it waits. Instances in backoff count: they are coming back.
+func (p *Provider) Scale(ctx context.Context, rev scaler.Revision, count int, leaving []string) error {
+	if rev.Service != p.o.Service {
+		return fmt.Errorf("cannot scale service %q: this provider runs %q", rev.Service, p.o.Service)
+	}
+	if count < 0 || count > math.MaxUint16 {
+		return fmt.Errorf("cannot scale %q to %d: want 0 to %d instances", rev.Service, count, math.MaxUint16)
+	}
+	if err := p.await(ctx); err != nil {
+		return fmt.Errorf("cannot scale %q: %w", rev.Service, err)
+	}
+	p.mu.Lock()
+	if p.closed {
+		p.mu.Unlock()
+		return fmt.Errorf("cannot scale %q: the provider is ending", rev.Service)
+	}
+	live := p.live(rev.Version)
+	p.shrink(live, len(live)-count, leaving)
+	added := p.grow(rev.Version, count-len(live))
+	p.mu.Unlock()
+	if len(live) == count {
+		return nil
+	}
+	defer p.changed()
+	return p.superviseAll(added)
+}
+
+// live returns the instances of version that are not being stopped, in the order of List. p.mu is held.
+func (p *Provider) live(version string) []*instance {
+	var out []*instance
+	for _, in := range p.instances {
+		if in.pub.Version == version && in.pub.State != scaler.InstanceStopping {
+			out = append(out, in)
+		}
+	}
+	slices.SortFunc(out, func(a, b *instance) int { return byStart(a.pub, b.pub) })
+	return out
+}
+
+// shrink asks n of live to stop: those in leaving first, in that order, then the newest. p.mu is held.
+func (p *Provider) shrink(live []*instance, n int, leaving []string) {
+	for _, id := range leaving {
+		if in := p.instances[id]; n > 0 && slices.Contains(live, in) && in.askToStop() {
+			n--
+		}
+	}
+	for _, in := range slices.Backward(live) {
+		if n > 0 && in.askToStop() {
+			n--
+		}
+	}
+}
+
+// grow adds n instances of version, none of which runs yet. p.mu is held; each added one must get a supervisor.
+func (p *Provider) grow(version string, n int) []*instance {
+	var out []*instance
+	for range n {
+		in := newInstance(p.freeID(version), version)
+		// One failure alone does not hold back others: it may be that instance's own.
+		if b := p.backoffs[version]; b != nil && b.failures > 1 && time.Now().Before(b.notBefore) {
+			in.pub.State, in.pub.RetryAt = scaler.InstanceBackoff, b.notBefore
+			in.pub.LastError = "other instances of this version fail"
+		}
+		p.instances[in.pub.ID] = in
+		p.supervisors.Add(1)
+		out = append(out, in)
+	}
+	return out
+}
+
+// superviseAll records what is about to be started, then starts it. Without the record it starts nothing.
+func (p *Provider) superviseAll(added []*instance) error {
+	if len(added) == 0 {
+		return nil
+	}
+	err := p.save()
+	for _, in := range added {
+		if err == nil {
+			go p.supervise(in)
+			continue
+		}
+		p.mu.Lock()
+		delete(p.instances, in.pub.ID)
+		p.mu.Unlock()
+		p.supervisors.Done()
+	}
+	if err != nil {
+		return fmt.Errorf("cannot scale %q: %w", p.o.Service, err)
+	}
+	return nil
+}
+
+// save hands all records to Options.Save.
+func (p *Provider) save() error {
+	p.saving.Lock()
+	defer p.saving.Unlock()
+	p.mu.Lock()
+	records := make([]Record, 0, len(p.instances))
+	for _, in := range p.instances {
+		records = append(records, p.record(in))
+	}
+	p.mu.Unlock()
+	slices.SortFunc(records, func(a, b Record) int { return cmp.Compare(a.ID, b.ID) })
+	if err := p.o.Save(records); err != nil {
+		return fmt.Errorf("cannot save the records of instances: %w", err)
+	}
+	return nil
+}
+
+// saveOrWarn is save for changes that took place already. The mark of a process stands in for its record.
+func (p *Provider) saveOrWarn() {
+	if err := p.save(); err != nil {
+		p.o.Logger.Warn("records of instances are out of date", "service", p.o.Service, "err", err)
+	}
+}
+
+// record returns what is kept of in. p.mu is held.
+func (p *Provider) record(in *instance) Record {
+	r := Record{
+		ID:        in.pub.ID,
+		Version:   in.pub.Version,
+		Address:   in.pub.Address,
+		BootID:    p.bootID,
+		StartedAt: in.pub.StartedAt,
+		Restarts:  in.pub.Restarts,
+	}
+	if in.proc != nil {
+		r.Pid, r.StartTime, r.Cgroup = in.proc.pid, in.proc.startTime, in.proc.group.path()
+	}
+	return r
+}
