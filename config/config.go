@@ -1,6 +1,10 @@
 package config
 
-import "time"
+import (
+	"maps"
+	"slices"
+	"time"
+)
 
 // Config is a whole configuration file.
 type Config struct {
@@ -35,6 +39,9 @@ type Config struct {
 	// Delivery of events to others.
 	Events Events `key:"events" example:"{webhooks: [{url: \"https://ops.example.com/hook\", types: [component-scaled]}]}"`
 }
+
+// ServiceNames are the names of the services in alphabetical order.
+func (c *Config) ServiceNames() []string { return slices.Sorted(maps.Keys(c.Services)) }
 
 // Admin is the admin API with its dashboard and metrics.
 type Admin struct {

@@ -198,6 +198,21 @@ func (Metric) Values() []string {
 		MetricActiveConnections, MetricQueueLength)
 }
 
+// AlertMetric is what a threshold watches: a Metric or one of the constants below.
+type AlertMetric string
+
+// Metrics of alerts beyond those of scaling.
+const (
+	MetricRejectedRate AlertMetric = "rejectedRate" // percent of the requests that came
+	MetricRestarts     AlertMetric = "restarts"     // of instances, within the window
+	MetricCostPerHour  AlertMetric = "costPerHour"  // in cost.currency
+)
+
+// Values are the metrics that a file may name.
+func (AlertMetric) Values() []string {
+	return append(Metric.Values(""), names(MetricRejectedRate, MetricRestarts, MetricCostPerHour)...)
+}
+
 // Strategy is a way to bring in a new version.
 type Strategy string
 
@@ -217,14 +232,13 @@ type Unit string
 // Units.
 const (
 	UnitMilliseconds Unit = "ms"
-	UnitSeconds      Unit = "s"
 	UnitPercent      Unit = "%"
 	UnitPerSecond    Unit = "/s"
 )
 
 // Values are the units that a file may name.
 func (Unit) Values() []string {
-	return names(UnitMilliseconds, UnitSeconds, UnitPercent, UnitPerSecond)
+	return names(UnitMilliseconds, UnitPercent, UnitPerSecond)
 }
 
 // NotifyType is a format and protocol of alert messages.
@@ -263,9 +277,9 @@ type EventType string
 func (EventType) Values() []string {
 	return []string{
 		"component-scaled", "instance-started", "instance-stopped", "instance-healthy", "instance-unhealthy",
-		"instance-ejected", "bottleneck-detected", "bottleneck-resolved", "performance-alert", "alert-resolved",
+		"instance-ejected", "instance-draining", "bottleneck-detected", "bottleneck-resolved", "performance-alert", "alert-resolved",
 		"deployment-started", "deployment-step", "deployment-completed", "deployment-rolled-back", "deployment-failed",
-		"config-reloaded", "config-rejected", "limit-reached",
+		"config-reloaded", "config-rejected", "limit-reached", "maintenance-changed", "state-set-aside", "audit",
 	}
 }
 

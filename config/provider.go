@@ -23,18 +23,18 @@ type ProcessProvider struct {
 	// The program and its arguments, each a template. No shell is involved.
 	Command []string `key:"command" required:"true" format:"template" example:"[./shop, --listen, \"{{.Address}}\"]"`
 	// Added to the gateway's own environment; values are templates.
-	Env map[string]Secret `key:"env" format:"env-name" example:"{VERSION: \"{{.Version}}\"}"`
+	Env map[string]Secret `key:"env" format:"env-template" example:"{VERSION: \"{{.Version}}\"}"`
 	// The folder it runs in. Left out: the gateway's.
 	Dir string `key:"dir" example:"/srv/shop"`
-	// Where its output goes: log, none, or a file name, which is a template.
-	Output string `key:"output" default:"log" format:"template" example:"/var/log/{{.Instance}}.log"`
+	// Where its output goes: log (the gateway's own), none, or a folder that gets a file for each instance.
+	Output string `key:"output" default:"log" example:"/var/log/shop"`
 	// How long an instance may take to its first good health check; then it has failed.
 	StartTimeout time.Duration `key:"startTimeout" default:"30s" range:"100ms..1h"`
 	// From SIGTERM to SIGKILL.
 	StopTimeout time.Duration `key:"stopTimeout" default:"10s" range:"0s..1h"`
 	// How starts are spaced after failures.
 	Backoff Backoff `key:"backoff" example:"{initial: 500ms, max: 1m}"`
-	// stop: instances end with the gateway. adopt: they live on, and the next gateway takes them over.
+	// stop: instances end with the gateway, even when it is killed. adopt: they live on, and the next gateway takes them over; their output then goes to a folder or nowhere.
 	OnGatewayExit OnExit `key:"onGatewayExit" default:"stop"`
 }
 
@@ -60,7 +60,7 @@ type DockerProvider struct {
 	// Instead of the image's own command; each a template.
 	Command []string `key:"command" format:"template" example:"[shop, --verbose]"`
 	// Environment; values are templates.
-	Env map[string]Secret `key:"env" format:"env-name" example:"{VERSION: \"{{.Version}}\"}"`
+	Env map[string]Secret `key:"env" format:"env-template" example:"{VERSION: \"{{.Version}}\"}"`
 	// CPU cores; 0 is resources.cpu.
 	CPU float64 `key:"cpu" default:"0" range:"0..100000"`
 	// Memory; 0 is resources.memory.

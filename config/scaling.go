@@ -19,6 +19,8 @@ type Scaling struct {
 	ScaleUpStabilization time.Duration `key:"scaleUpStabilization" default:"0s" range:"0s..1h"`
 	// A decrease must be wanted for so long: the largest count wanted within it holds.
 	ScaleDownStabilization time.Duration `key:"scaleDownStabilization" default:"5m" range:"0s..24h"`
+	// The time from start to ready that is planned with until enough starts were measured.
+	StartDelay time.Duration `key:"startDelay" default:"10s" range:"10ms..1h"`
 	// With minInstances 0: how long without any request before the last instance goes.
 	ScaleToZeroAfter time.Duration `key:"scaleToZeroAfter" default:"5m" range:"1s..24h"`
 	// What the count follows. Left out: minInstances, and manual scaling.
@@ -30,36 +32,34 @@ type Scaling struct {
 type Policy struct {
 	// The name that decisions and metrics show.
 	Name string `key:"name" required:"true" format:"name"`
-	// threshold: steps beyond two thresholds. target: as many instances as bring the metric to its target. slo: as many as queueing theory says that the objective needs. schedule: bounds at certain times.
+	// threshold: steps beyond two thresholds. target: as many instances as bring the metric to its target. slo: as many as queueing theory says that the objective needs. schedule: at least so many at certain times.
 	Type PolicyType `key:"type" default:"threshold"`
 	// false: it is not evaluated.
 	Enabled bool `key:"enabled" default:"true"`
 	// threshold and target: cpu and memory in percent of what an instance is given, requestRate per instance and second, responseTime in ms (p95), errorRate in percent, activeConnections in flight per instance, queueLength in requests.
-	TargetMetric Metric `key:"targetMetric" example:"cpu"`
+	TargetMetric Metric `key:"targetMetric" for:"threshold,target" example:"cpu"`
 	// threshold: above it scaleUpStep instances are added.
-	ScaleUpThreshold float64 `key:"scaleUpThreshold" range:"0..1000000000" example:"70"`
-	// threshold: below it scaleDownStep instances are removed.
-	ScaleDownThreshold float64 `key:"scaleDownThreshold" range:"0..1000000000" example:"30"`
+	ScaleUpThreshold float64 `key:"scaleUpThreshold" for:"threshold" range:"0.000001..1000000000" example:"70"`
+	// threshold: below it scaleDownStep instances are removed; 0 is never.
+	ScaleDownThreshold float64 `key:"scaleDownThreshold" for:"threshold" default:"0" range:"0..1000000000" example:"30"`
 	// threshold: how many at a time.
-	ScaleUpStep int `key:"scaleUpStep" default:"1" range:"1..100000"`
+	ScaleUpStep int `key:"scaleUpStep" for:"threshold" default:"1" range:"1..100000"`
 	// threshold: how many at a time.
-	ScaleDownStep int `key:"scaleDownStep" default:"1" range:"1..100000"`
+	ScaleDownStep int `key:"scaleDownStep" for:"threshold" default:"1" range:"1..100000"`
 	// threshold: after a step of this policy it takes no other for so long.
-	CooldownPeriod time.Duration `key:"cooldownPeriod" default:"300s" range:"0s..24h"`
+	CooldownPeriod time.Duration `key:"cooldownPeriod" for:"threshold" default:"300s" range:"0s..24h"`
 	// target: the value per instance that the metric is kept at.
-	Target float64 `key:"target" range:"0.000001..1000000000" example:"8"`
+	Target float64 `key:"target" for:"target" range:"0.000001..1000000000" example:"8"`
 	// slo: what requests are promised.
-	Objective Objective `key:"objective" example:"{waitBelow: 100ms, percent: 99}"`
+	Objective Objective `key:"objective" for:"slo" example:"{waitBelow: 100ms, percent: 99}"`
 	// schedule: when it begins, as minute, hour, day of month, month, day of week.
-	Cron string `key:"cron" format:"cron" example:"0 8 * * 1-5"`
+	Cron string `key:"cron" for:"schedule" format:"cron" example:"0 8 * * 1-5"`
 	// schedule: the time zone of cron, as in the IANA database.
-	Timezone string `key:"timezone" default:"UTC" format:"timezone"`
+	Timezone string `key:"timezone" for:"schedule" default:"UTC" format:"timezone"`
 	// schedule: how long it holds.
-	Duration time.Duration `key:"duration" range:"1m..8784h" example:"10h"`
-	// schedule: at least so many instances while it holds; 0 sets no bound of its own.
-	MinInstances int `key:"minInstances" default:"0" range:"0..100000"`
-	// schedule: at most so many instances while it holds; 0 sets no bound of its own.
-	MaxInstances int `key:"maxInstances" default:"0" range:"0..100000"`
+	Duration time.Duration `key:"duration" for:"schedule" range:"1m..8784h" example:"10h"`
+	// schedule: at least so many instances while it holds.
+	MinInstances int `key:"minInstances" for:"schedule" range:"1..100000" example:"4"`
 }
 
 // Objective is what requests are promised: a share of them waits for a free

@@ -73,20 +73,24 @@ type Timeouts struct {
 type HealthCheck struct {
 	// http, tcp (a connection can be made), grpc (grpc.health.v1), or none: an instance is fit as soon as it has an address. Left out: http where a path is given, else tcp.
 	Type CheckType `key:"type" example:"http"`
-	// The path that an http check asks for.
-	Path string `key:"path" format:"path-query" example:"/health"`
+	// http: the path that is asked for. Left out: /.
+	Path string `key:"path" for:"http" format:"path-query" example:"/health"`
 	// The port that is checked; 0 is the instance's own.
 	Port int `key:"port" default:"0" range:"0..65535"`
-	// The Host of an http check. Left out: the instance's address.
-	Host string `key:"host" format:"host-port" example:"shop.internal"`
-	// Header fields of an http check.
-	Headers map[string]string `key:"headers" format:"header" example:"{x-check: \"1\"}"`
-	// The service name that a grpc check asks about. Left out: the whole process.
-	ServiceName string `key:"serviceName" example:"shop.v1.Shop"`
+	// http and grpc: the Host that is sent. Left out: the instance's address.
+	Host string `key:"host" for:"http,grpc" format:"host-port" example:"shop.internal"`
+	// http: header fields.
+	Headers map[string]string `key:"headers" for:"http" format:"header" example:"{x-check: \"1\"}"`
+	// grpc: the name that is asked about. Left out: the whole process.
+	ServiceName string `key:"serviceName" for:"grpc" example:"shop.v1.Shop"`
 	// From one check to the next.
 	Interval time.Duration `key:"interval" default:"2s" range:"10ms..1h"`
-	// The interval while a state is about to change and for new instances. Left out: a quarter of interval.
-	FastInterval time.Duration `key:"fastInterval" range:"10ms..1h" example:"500ms"`
+	// The interval while results contradict the state. Left out: a quarter of interval.
+	FastInterval time.Duration `key:"fastInterval" range:"1ms..1h" example:"500ms"`
+	// How long a new instance that was never healthy counts as starting instead of unhealthy.
+	StartPeriod time.Duration `key:"startPeriod" default:"1m" range:"1ms..1h"`
+	// The interval for an instance that is starting; never more than interval.
+	StartInterval time.Duration `key:"startInterval" default:"200ms" range:"10ms..1h"`
 	// How far an interval varies at random, so that checks do not march in step.
 	JitterPercent Percent `key:"jitterPercent" default:"10" range:"0..50"`
 	// How long a check may take.
@@ -95,8 +99,8 @@ type HealthCheck struct {
 	HealthyThreshold int `key:"healthyThreshold" default:"2" range:"1..100"`
 	// Failed checks in a row that make an instance unhealthy.
 	UnhealthyThreshold int `key:"unhealthyThreshold" default:"3" range:"1..100"`
-	// The statuses that are good, as ranges and single ones with commas between.
-	ExpectStatus StatusRanges `key:"expectStatus" default:"200-399"`
+	// http: the statuses that are good, as ranges and single ones with commas between.
+	ExpectStatus StatusRanges `key:"expectStatus" for:"http" default:"200-399"`
 }
 
 // Outlier ejects instances whose traffic fails.
@@ -109,6 +113,8 @@ type Outlier struct {
 	MaxEjection time.Duration `key:"maxEjection" default:"5m" range:"100ms..24h"`
 	// The share of instances that may be ejected at a time; one always may where there are two or more.
 	MaxEjectionPercent Percent `key:"maxEjectionPercent" default:"50"`
+	// An instance is ejected too when its share of successes lies so many standard deviations below the mean, and 5 points at least; needs 5 instances with 100 requests each in 10 s. 0 switches this off.
+	SuccessRateStdev float64 `key:"successRateStdev" default:"1.9" range:"0..10"`
 }
 
 // ServiceLimits bounds what is in flight and what waits.
