@@ -14,7 +14,7 @@ func (b *Bus) Run(ctx context.Context, save func([]Event) error) error {
 	s := &Subscription{bus: b, seq: b.restored}
 	var failed error
 	for {
-		batch, _, wait := s.take(persistBatch)
+		batch, _, wait := s.Take(persistBatch)
 		if len(batch) > 0 {
 			failed = save(batch)
 			continue
@@ -22,8 +22,8 @@ func (b *Bus) Run(ctx context.Context, save func([]Event) error) error {
 		select {
 		case <-wait:
 		case <-ctx.Done():
-			for batch, _ := s.Pending(persistBatch); len(batch) > 0; batch, _ = s.Pending(persistBatch) {
-				failed = save(batch)
+			if batch, _, _ := s.Take(persistBatch); len(batch) > 0 {
+				return save(batch)
 			}
 			return failed
 		}

@@ -65,7 +65,7 @@ func (b *Bus) search(found func(*Event) bool) uint64 {
 // one and this one were overwritten before they could be read. The error is ctx's.
 func (s *Subscription) Next(ctx context.Context) (e Event, missed uint64, err error) {
 	for {
-		batch, missed, wait := s.take(1)
+		batch, missed, wait := s.Take(1)
 		if len(batch) == 1 {
 			return batch[0], missed, nil
 		}
@@ -78,16 +78,10 @@ func (s *Subscription) Next(ctx context.Context) (e Event, missed uint64, err er
 	}
 }
 
-// Pending returns at most limit events that can be read without waiting, and
-// how many before them were overwritten.
-func (s *Subscription) Pending(limit int) (batch []Event, missed uint64) {
-	batch, missed, _ = s.take(limit)
-	return batch, missed
-}
-
-// take returns what can be read now; where that is nothing, also a
-// channel that is closed by the next Publish.
-func (s *Subscription) take(limit int) (batch []Event, missed uint64, wait <-chan struct{}) {
+// Take returns at most limit events that can be read without waiting, and how many
+// before them were overwritten. Where there are none, wait is closed by the
+// next Publish; else it is nil.
+func (s *Subscription) Take(limit int) (batch []Event, missed uint64, wait <-chan struct{}) {
 	b := s.bus
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -64,9 +64,7 @@ type Maintenance struct {
 	Until   *time.Time      `json:"until,omitempty"` // nil: until it is set to off
 }
 
-// VersionInfo names the build that answers.
-type VersionInfo struct {
-	Version string `json:"version"`
-	Commit  string `json:"commit,omitempty"`
-	Go      string `json:"go"`
+// Ready is the answer of /readyz while traffic may be sent to the gateway.
+type Ready struct {
+	Ready bool `json:"ready"`
 }
