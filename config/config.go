@@ -56,7 +56,7 @@ type Admin struct {
 // Token lets its bearer use the admin API.
 type Token struct {
 	// The name that the audit trail shows.
-	Name string `key:"name" required:"true" format:"name"`
+	Name string `key:"name" required:"true" format:"name" example:"ops"`
 	// viewer reads, operator also scales and deploys, admin changes everything.
 	Role Role `key:"role" required:"true"`
 	// What is sent as "Authorization: Bearer VALUE"; 16 characters or more.
@@ -128,7 +128,7 @@ type GlobalScaling struct {
 // ResourcePool is a place for instances with a capacity and a price.
 type ResourcePool struct {
 	// The name that services use in resources.pool.
-	Name string `key:"name" required:"true" format:"name"`
+	Name string `key:"name" required:"true" format:"name" example:"on-demand"`
 	// What the pool holds.
 	Capacity Capacity `key:"capacity" example:"{cpu: 16, memory: 32GiB, instances: 20}"`
 	// What an instance in it costs. The parts add up.

@@ -8,7 +8,7 @@ import (
 // Listener is an address on which clients connect.
 type Listener struct {
 	// The name that routes and logs use.
-	Name string `key:"name" required:"true" format:"name"`
+	Name string `key:"name" required:"true" format:"name" example:"web"`
 	// Where it listens, as HOST:PORT; without a host on all addresses.
 	Address string `key:"address" required:"true" format:"address" example:"\":8080\""`
 	// Peers whose X-Forwarded-* and Forwarded fields are believed, as CIDRs or single addresses. From all others these fields are dropped.

@@ -81,7 +81,7 @@ type SmokeRequest struct {
 	// Header fields.
 	Headers map[string]string `key:"headers" format:"header" example:"{accept: application/json}"`
 	// The request's body.
-	Body string `key:"body" example:"{}"`
+	Body string `key:"body" example:"\"{}\""`
 	// The statuses that pass.
 	ExpectStatus StatusRanges `key:"expectStatus" default:"200-399"`
 	// What the response's body must contain.
@@ -109,7 +109,7 @@ type Analysis struct {
 // AnalysisCheck is a check of the user's; exactly one of http, exec and prometheus is given.
 type AnalysisCheck struct {
 	// The name that verdicts show.
-	Name string `key:"name" required:"true" format:"name"`
+	Name string `key:"name" required:"true" format:"name" example:"orders"`
 	// A GET that must be answered with a status from 200 to 399.
 	HTTP *HTTPCheck `key:"http" example:"{url: \"http://127.0.0.1:9200/check\"}"`
 	// A command that must end with 0; GATEWAYD_SERVICE and GATEWAYD_VERSION (the new one) are in its environment.

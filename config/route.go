@@ -5,7 +5,7 @@ import "time"
 // Route says which requests go to which service, and what happens to them on the way.
 type Route struct {
 	// The name that metrics and logs use.
-	Name string `key:"name" required:"true" format:"name"`
+	Name string `key:"name" required:"true" format:"name" example:"shop"`
 	// The listeners it is on. Left out: all.
 	Listeners []string `key:"listeners" example:"[web]"`
 	// Which requests it takes. Left out: all.
@@ -120,7 +120,7 @@ type RateLimit struct {
 	// The lasting rate of one key.
 	RequestsPerSecond float64 `key:"requestsPerSecond" required:"true" range:"0.001..10000000" example:"100"`
 	// How many requests may come at once. Left out: requestsPerSecond, and 1 at least.
-	Burst int `key:"burst" range:"1..10000000"`
+	Burst int `key:"burst" range:"1..10000000" example:"200"`
 	// Who shares a limit: client-ip, header:NAME, cookie:NAME, or route for all together.
 	Key KeySource `key:"key" default:"client-ip"`
 }

@@ -24,14 +24,14 @@ type Scaling struct {
 	// With minInstances 0: how long without any request before the last instance goes.
 	ScaleToZeroAfter time.Duration `key:"scaleToZeroAfter" default:"5m" range:"1s..24h"`
 	// What the count follows. Left out: minInstances, and manual scaling.
-	Policies []Policy `key:"policies" example:"[{name: slo, type: slo, objective: {waitBelow: 100ms, percent: 99}}]"`
+	Policies []Policy `key:"policies" example:"[{name: cpu, targetMetric: cpu, scaleUpThreshold: 70, scaleDownThreshold: 30, scaleUpStep: 2, scaleDownStep: 1, cooldownPeriod: 300s}, {name: busy, type: target, targetMetric: activeConnections, target: 8}, {name: slo, type: slo, objective: {waitBelow: 100ms, percent: 99}}, {name: office-hours, type: schedule, cron: \"0 8 * * 1-5\", timezone: Europe/Berlin, minInstances: 4, duration: 10h}]"`
 }
 
 // Policy is one rule for the number of instances. Its type says which of
 // the other keys belong to it.
 type Policy struct {
 	// The name that decisions and metrics show.
-	Name string `key:"name" required:"true" format:"name"`
+	Name string `key:"name" required:"true" format:"name" example:"busy"`
 	// threshold: steps beyond two thresholds. target: as many instances as bring the metric to its target. slo: as many as queueing theory says that the objective needs. schedule: at least so many at certain times.
 	Type PolicyType `key:"type" default:"threshold"`
 	// false: it is not evaluated.
