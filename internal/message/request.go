@@ -281,11 +281,11 @@ func (r *Request) checkHost(hosts int) *Error {
 	if hosts == 0 && r.Minor == 1 {
 		return bad("no Host")
 	}
-	if hosts == 1 && !validHost(r.Host) {
+	if hosts == 1 && !ValidHost(r.Host) {
 		return bad("malformed Host")
 	}
 	if r.authority != nil {
-		if r.Verb != VerbConnect && !validHost(r.authority) {
+		if r.Verb != VerbConnect && !ValidHost(r.authority) {
 			return bad("malformed authority in the request target")
 		}
 		r.Host = r.authority

@@ -165,9 +165,9 @@ func unhex(c byte) int {
 	return -1
 }
 
-// validHost tells whether b is host or host:port as they may stand in Host and in an authority without user
+// ValidHost tells whether b is host or host:port as they may stand in Host and in an authority without user
 // information: a reg-name, an IPv4 address or a bracketed IPv6 address, and a port from 1 to 65535.
-func validHost(b []byte) bool {
+func ValidHost(b []byte) bool {
 	if len(b) == 0 || len(b) > 255+6 || !all(b, classHost) {
 		return false
 	}
