@@ -13,11 +13,11 @@ const (
 	RoundRobin       Algorithm = "round-robin"       // equal turns
 	LeastConnections Algorithm = "least-connections" // fewest in flight per weight
 	Weighted         Algorithm = "weighted"          // turns by weight, spread smoothly
-	IPHash           Algorithm = "ip-hash"           // equal hashes to equal endpoints, on a ring
+	IPHash           Algorithm = "ip-hash"           // equal hashes to equal endpoints
 	Random           Algorithm = "random"            // by weight
 	P2C              Algorithm = "p2c"               // the less loaded of two random ones
 	PeakEWMA         Algorithm = "peak-ewma"         // the quicker of two random ones
-	Maglev           Algorithm = "maglev"            // as ip-hash, more even and a little less stable
+	Maglev           Algorithm = "maglev"            // as ip-hash; more even and a little less stable
 )
 
 // Algorithms returns all of them.

@@ -8,10 +8,14 @@ type alias struct {
 }
 
 type column struct {
-	endpoint, other *Endpoint
-	inverse         float64 // 1 / weight of endpoint
-	otherInverse    float64
-	cut             uint32
+	first, other drawn
+	cut          uint32
+}
+
+// drawn is a member as a picker compares it.
+type drawn struct {
+	endpoint *Endpoint
+	inverse  float64 // 1 / weight
 }
 
 func newAlias(takers []Member) alias {
@@ -21,7 +25,7 @@ func newAlias(takers []Member) alias {
 	for i, m := range takers {
 		sum += m.Weight
 		a.even = a.even && m.Weight == takers[0].Weight
-		a.columns[i] = column{endpoint: m.Endpoint, inverse: 1 / float64(m.Weight)}
+		a.columns[i].first = drawn{m.Endpoint, 1 / float64(m.Weight)}
 	}
 	var small, large []int
 	share := make([]float64, n)
@@ -38,7 +42,7 @@ func newAlias(takers []Member) alias {
 		small = small[:len(small)-1]
 		c := &a.columns[s]
 		c.cut = uint32(share[s] * (1 << 32))
-		c.other, c.otherInverse = takers[l].Endpoint, 1/float64(takers[l].Weight)
+		c.other = a.columns[l].first
 		if share[l] -= 1 - share[s]; share[l] < 1 {
 			large = large[:len(large)-1]
 			small = append(small, l)
@@ -46,27 +50,16 @@ func newAlias(takers []Member) alias {
 	}
 	for _, i := range append(small, large...) { // 1 but for rounding
 		c := &a.columns[i]
-		c.other, c.otherInverse = c.endpoint, c.inverse
+		c.other = c.first
 	}
 	return a
 }
 
-// drawn is a member as a picker compares it.
-type drawn struct {
-	endpoint *Endpoint
-	inverse  float64 // 1 / weight
-}
-
-// draw wants at least one column, and 64 random bits.
-func (a *alias) draw(r uint64) drawn {
-	return a.at(scale(uint32(r>>32), len(a.columns)), uint32(r))
-}
-
-// at decides within a column.
-func (a *alias) at(i int, r uint32) drawn {
-	c := &a.columns[i]
-	if a.even || r < c.cut {
-		return drawn{c.endpoint, c.inverse}
+// draw wants at least one column, and 64 random bits: half for the column, half for the cut.
+func (a *alias) draw(r uint64) *drawn {
+	c := &a.columns[scale(uint32(r>>32), len(a.columns))]
+	if a.even || uint32(r) < c.cut {
+		return &c.first
 	}
-	return drawn{c.other, c.otherInverse}
+	return &c.other
 }

@@ -18,5 +18,5 @@ const cursorShards = 8
 func (c *cursor) next(shard uint32, length uint32) uint32 {
 	s := shard % cursorShards
 	n := c.shards[s].n.Add(1) - 1
-	return (n + s*(length/cursorShards)) % length
+	return (n + s*length/cursorShards) % length
 }

@@ -28,7 +28,7 @@ type Endpoint struct {
 
 	key uint64 // hash of the ID, for consistent hashing
 
-	_ [cacheLine]byte
+	_ [2*cacheLine - 72]byte
 
 	// What a picker reads shares a line with what an acquire writes: a pick touches one line of each endpoint it looks at.
 
@@ -47,7 +47,7 @@ type Endpoint struct {
 
 	outcomes outcomes
 
-	_ [cacheLine]byte
+	_ [cacheLine - 40]byte
 
 	latency histogram.Histogram
 }

@@ -7,13 +7,8 @@ import "math"
 // is by weight: an idle pool is shared like with Weighted.
 type leastConnections struct {
 	pool   *Pool
-	places []place
+	places []drawn
 	starts []uint16 // turns as indexes into places; nil if all weights are equal
-}
-
-type place struct {
-	endpoint *Endpoint
-	inverse  float64 // 1 / weight
 }
 
 const (
@@ -29,7 +24,7 @@ func newLeastConnections(p *Pool) picker {
 	for i, m := range p.takers {
 		weights[i] = m.Weight
 		even = even && m.Weight == p.takers[0].Weight
-		l.places = append(l.places, place{endpoint: m.Endpoint, inverse: 1 / float64(m.Weight)})
+		l.places = append(l.places, drawn{m.Endpoint, 1 / float64(m.Weight)})
 	}
 	if !even {
 		l.starts = sequence(weights, maxTurns)

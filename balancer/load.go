@@ -1,13 +1,5 @@
 package balancer
 
-// loadOf is what least-connections and p2c compare: requests in flight per weight, the weight reduced during slow start.
-func (p *Pool) loadOf(e *Endpoint, inverseWeight float64, q *Query) float64 {
-	if p.rules.slowAt(q.Now) {
-		return p.slowLoad(e, inverseWeight, q)
-	}
-	return float64(e.InFlight()) * inverseWeight
-}
-
 // slowLoad is the load during slow start. A reduced weight alone says nothing while an endpoint is idle, as 0 in flight per any weight is 0;
 // so it counts as idle only as often as its warmth says, and as if it held one more request the rest of the time.
 func (p *Pool) slowLoad(e *Endpoint, inverseWeight float64, q *Query) float64 {

@@ -134,7 +134,11 @@ func (p *Pool) newPicker(previous *Pool) picker {
 		if same {
 			return previous.picker
 		}
-		return newRing(p.takers)
+		var table *rendezvous
+		if previous != nil {
+			table, _ = previous.picker.(*rendezvous)
+		}
+		return newRendezvous(p.takers, table)
 	case Maglev:
 		if same {
 			return previous.picker

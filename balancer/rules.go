@@ -57,11 +57,6 @@ func (r *rules) uses(e *Endpoint) bool { return e.state.Load()&r.mask == r.want 
 
 func (r *rules) admits(e *Endpoint, q *Query) bool { return r.uses(e) && !q.avoids(e) }
 
-// free also looks at the limit, for pickers that compare endpoints.
-func (r *rules) free(e *Endpoint, q *Query) bool {
-	return r.admits(e, q) && (r.limit <= 0 || e.InFlight() < r.limit)
-}
-
 // Slow start. It protects a cold instance by means of the warm ones, so it makes no sense while most are cold: then the few
 // warm ones would carry everything. At time t most are new when more than half became healthy after t-window; that ends when the
 // median of those moments is a window old, and slow start as a whole ends a window after the last.

@@ -1,6 +1,7 @@
 package histogram
 
 import (
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -36,4 +37,16 @@ func BenchmarkSnapshotQuantile(b *testing.B) {
 			b.Fatal("no quantile")
 		}
 	}
+}
+
+func BenchmarkObserveSharded(b *testing.B) {
+	var s Sharded
+	var shards atomic.Uint32
+	b.ReportAllocs()
+	b.RunParallel(func(pb *testing.PB) {
+		shard := shards.Add(1)
+		for i := 0; pb.Next(); i++ {
+			s.Observe(shard, time.Duration(i&0xffff)*time.Microsecond)
+		}
+	})
 }
