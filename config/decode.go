@@ -10,7 +10,7 @@ import (
 
 // maxValues bounds the values of one file, aliases followed, so that a few
 // aliases of aliases cannot fill the memory.
-const maxValues = 2_000_000
+const maxValues = 500_000
 
 // position is a place in the file.
 type position struct{ line, column int }
@@ -190,6 +190,10 @@ func (d *decoder) dictionary(path string, n *yaml.Node, v reflect.Value, f *fiel
 		}
 		element := reflect.New(values.typ).Elem()
 		d.value(at, n.Content[i+1], element, &values)
+		if element.Kind() == reflect.Pointer && element.IsNil() { // it had an error, but references to it are right
+			element.Set(reflect.New(values.typ.Elem()))
+			element.Elem().Set(d.shape(values.typ.Elem()).zero)
+		}
 		m.SetMapIndex(reflect.ValueOf(key), element)
 	}
 	v.Set(m)

@@ -13,7 +13,7 @@
 //	required  the key must stand there, and not be empty
 //	format    a rule of formats.go for a string, for each element of a list, or for a map's keys
 //	example   the value as it could stand in a file
-//	for       the values of the block's type to which the key belongs
+//	for       the kinds of the block (by its type key, say) to which the key belongs
 //	refused   why a shape is accepted and then refused
 //
 // The package opens no other file than the one it is given, resolves no name and

@@ -10,7 +10,7 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-var update = flag.Bool("update", false, "rewrite docs/configuration.md")
+var update = flag.Bool("update", false, "rewrite docs/configuration.md and the errors in testdata/*.bad.yaml")
 
 func TestReferenceIsUpToDate(t *testing.T) {
 	const path = "../docs/configuration.md"

@@ -78,7 +78,13 @@ func checkFormat(name, s string) (want string, ok bool) {
 		return "", true
 	}
 	f := formatOf(name)
-	return f.want, f.ok(s)
+	if f.ok(s) {
+		return "", true
+	}
+	if _, err := regexp.Compile(s); name == "regex" && err != nil {
+		return f.want + "; " + strings.TrimPrefix(err.Error(), "error parsing regexp: "), false
+	}
+	return f.want, false
 }
 
 func formatWant(name string) string { return formatOf(name).want }

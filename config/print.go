@@ -34,20 +34,23 @@ type printer struct {
 func (p *printer) block(v reflect.Value) *yaml.Node {
 	n := &yaml.Node{Kind: yaml.MappingNode}
 	kind := ""
-	if t := v.FieldByName("Type"); t.IsValid() {
-		kind = t.String()
+	if k, ok := v.Addr().Interface().(kinded); ok {
+		kind = k.kind()
 	}
 	for _, f := range readFields(v.Type()) {
-		field := v.Field(f.index)
-		if !f.belongsTo(kind) || field.IsZero() && (!f.hasDefault || field.Kind() == reflect.String || field.Kind() == reflect.Slice) && !isBlock(f.typ) {
-			continue
+		if field := v.Field(f.index); f.belongsTo(kind) && !leftOut(field, &f) {
+			n.Content = append(n.Content, text(f.key), p.value(field))
 		}
-		n.Content = append(n.Content, text(f.key), p.value(field))
 	}
 	return n
 }
 
-func isBlock(t reflect.Type) bool { return t.Kind() == reflect.Struct && !isScalar(t) }
+// leftOut tells whether a value is that of a key which does not stand in the file.
+func leftOut(v reflect.Value, f *field) bool {
+	isBlock := v.Kind() == reflect.Struct && !isScalar(f.typ)
+	zeroStands := f.hasDefault && v.Kind() != reflect.String && v.Kind() != reflect.Slice
+	return v.IsZero() && !isBlock && !zeroStands
+}
 
 func (p *printer) value(v reflect.Value) *yaml.Node {
 	t := v.Type()
@@ -84,9 +87,11 @@ func (p *printer) scalar(v reflect.Value) *yaml.Node {
 	case int:
 		return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!int", Value: strconv.Itoa(x)}
 	case float64:
-		return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!float", Value: strconv.FormatFloat(x, 'g', -1, 64)}
+		return float(x)
 	case Percent:
-		return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!float", Value: x.String()}
+		return float(float64(x))
+	case time.Duration:
+		return text(short(x))
 	case time.Time:
 		return text(x.Format(time.RFC3339Nano))
 	case Secret:
@@ -103,6 +108,15 @@ func (p *printer) scalar(v reflect.Value) *yaml.Node {
 		s = strings.ReplaceAll(s, "${", "$${")
 	}
 	return text(s)
+}
+
+// float is a number, tagged so that YAML prints it plain: 20 is an integer to it.
+func float(x float64) *yaml.Node {
+	n := &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!float", Value: strconv.FormatFloat(x, 'g', -1, 64)}
+	if !strings.ContainsAny(n.Value, ".e") {
+		n.Tag = "!!int"
+	}
+	return n
 }
 
 func text(s string) *yaml.Node { return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: s} }

@@ -100,8 +100,10 @@ type Analysis struct {
 	Confidence float64 `key:"confidence" default:"0.95" range:"0.5..0.9999"`
 	// The most errors in percent, whatever the old version does; 0 is no such limit.
 	MaxErrorRate Percent `key:"maxErrorRate" default:"0"`
-	// The longest p95, whatever the old version does; 0s is no such limit.
-	MaxLatency time.Duration `key:"maxLatency" default:"0s" range:"0s..1h"`
+	// The longest 95th percentile of the response time, whatever the old version does; 0s is no such limit.
+	MaxP95 time.Duration `key:"maxP95" default:"0s" range:"0s..1h"`
+	// The longest 99th percentile likewise.
+	MaxP99 time.Duration `key:"maxP99" default:"0s" range:"0s..1h"`
 	// Checks of your own besides.
 	Checks []AnalysisCheck `key:"checks" example:"[{name: orders, prometheus: {url: \"http://127.0.0.1:9090\", query: 'rate(orders_failed_total[1m])', max: 0.1}}]"`
 }

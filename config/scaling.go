@@ -42,10 +42,10 @@ type Policy struct {
 	ScaleUpThreshold float64 `key:"scaleUpThreshold" for:"threshold" range:"0.000001..1000000000" example:"70"`
 	// threshold: below it scaleDownStep instances are removed; 0 is never.
 	ScaleDownThreshold float64 `key:"scaleDownThreshold" for:"threshold" default:"0" range:"0..1000000000" example:"30"`
-	// threshold: how many at a time.
-	ScaleUpStep int `key:"scaleUpStep" for:"threshold" default:"1" range:"1..100000"`
-	// threshold: how many at a time.
-	ScaleDownStep int `key:"scaleDownStep" for:"threshold" default:"1" range:"1..100000"`
+	// threshold and target: how many instances are added at a time. Left out: 1 for threshold, any number for target.
+	ScaleUpStep int `key:"scaleUpStep" for:"threshold,target" range:"1..100000" example:"2"`
+	// threshold and target: how many instances are removed at a time. Left out: 1 for threshold, any number for target.
+	ScaleDownStep int `key:"scaleDownStep" for:"threshold,target" range:"1..100000" example:"1"`
 	// threshold: after a step of this policy it takes no other for so long.
 	CooldownPeriod time.Duration `key:"cooldownPeriod" for:"threshold" default:"300s" range:"0s..24h"`
 	// target: the value per instance that the metric is kept at.
@@ -61,6 +61,8 @@ type Policy struct {
 	// schedule: at least so many instances while it holds.
 	MinInstances int `key:"minInstances" for:"schedule" range:"1..100000" example:"4"`
 }
+
+func (p *Policy) kind() string { return string(p.Type) }
 
 // Objective is what requests are promised: a share of them waits for a free
 // instance for less than a time.

@@ -34,9 +34,16 @@ type Service struct {
 	// What one instance takes.
 	Resources Resources `key:"resources" example:"{cpu: 1, memory: 512MiB, pool: on-demand, priority: 10}"`
 	// How many instances there are; for services with a provider.
-	Scaling Scaling `key:"scaling" example:"{minInstances: 2, maxInstances: 10, policies: [{name: slo, type: slo, objective: {waitBelow: 100ms, percent: 99}}]}"`
+	Scaling Scaling `key:"scaling" for:"provider" example:"{minInstances: 2, maxInstances: 10, policies: [{name: slo, type: slo, objective: {waitBelow: 100ms, percent: 99}}]}"`
 	// How a new version goes in; for services with a provider.
-	Rollout Rollout `key:"rollout" example:"{strategy: canary, steps: [{weight: 5, duration: 1m}, {weight: 50, duration: 5m}]}"`
+	Rollout Rollout `key:"rollout" for:"provider" example:"{strategy: canary, steps: [{weight: 5, duration: 1m}, {weight: 50, duration: 5m}]}"`
+}
+
+func (s *Service) kind() string {
+	if s.Provider != nil {
+		return "provider"
+	}
+	return "instances"
 }
 
 // Balancer is how an instance is picked.
@@ -102,6 +109,8 @@ type HealthCheck struct {
 	// http: the statuses that are good, as ranges and single ones with commas between.
 	ExpectStatus StatusRanges `key:"expectStatus" for:"http" default:"200-399"`
 }
+
+func (h *HealthCheck) kind() string { return string(h.Type) }
 
 // Outlier ejects instances whose traffic fails.
 type Outlier struct {

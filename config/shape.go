@@ -65,6 +65,10 @@ func readFields(t reflect.Type) []field {
 	return fields
 }
 
+// kinded is a block some keys of which belong to one kind of it only, as their for
+// tags say.
+type kinded interface{ kind() string }
+
 // belongsTo tells whether the key may stand in a block of this type.
 func (f *field) belongsTo(kind string) bool {
 	if f.kinds == "" {

@@ -5,6 +5,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"time"
 )
 
 // validator checks what one value alone does not show: references, names given
@@ -61,8 +62,8 @@ func (v *validator) sound(paths ...string) bool {
 }
 
 // kinds reports the keys of a block that do not belong to its type.
-func (v *validator) kinds(path string, t reflect.Type, kind string) {
-	s := v.d.shape(t)
+func (v *validator) kinds(path string, block kinded) {
+	s, kind := v.d.shape(reflect.TypeOf(block).Elem()), block.kind()
 	for i := range s.fields {
 		f := &s.fields[i]
 		if at := join(path, f.key); v.has(at) && !f.belongsTo(kind) && v.sound(path+".type") {
@@ -84,7 +85,7 @@ func (v *validator) unique(seen map[string]string, name, path string) {
 		return
 	}
 	if first, ok := seen[name]; ok {
-		v.fail(path, "got "+quote(name)+" again", "a name of its own; "+first+" has this one")
+		v.fail(path, "got "+quote(name)+" again", "another; "+first+" has this one")
 		return
 	}
 	seen[name] = path
@@ -124,6 +125,18 @@ func (v *validator) unknownName(path, name, what string, known []string) {
 		want = "one of " + strings.Join(known, ", ")
 	}
 	v.fail(path, fmt.Sprintf("got %s, and there is no such %s", quote(name), what), want)
+}
+
+// short prints a duration as people write it: 1m, not 1m0s.
+func short(d time.Duration) string {
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
 }
 
 func index(path string, i int) string { return fmt.Sprintf("%s[%d]", path, i) }

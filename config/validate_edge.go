@@ -17,7 +17,7 @@ func (v *validator) admin() {
 		path := index("admin.tokens", i)
 		v.unique(names, t.Name, path+".name")
 		if first, ok := values[t.Value]; ok && t.Value != "" {
-			v.fail(path+".value", "got the same value as "+first, "a value of its own")
+			v.fail(path+".value", "got the same value as "+first, "another")
 		}
 		values[t.Value] = path + ".value"
 	}
@@ -40,7 +40,7 @@ func (v *validator) listeners() {
 		l, path := &v.c.Listeners[i], index("listeners", i)
 		v.unique(names, l.Name, path+".name")
 		if first, ok := addresses[l.Address]; ok && !strings.HasSuffix(l.Address, ":0") && l.Address != "" {
-			v.fail(path+".address", "got "+quote(l.Address)+" again", "an address of its own; "+first+" has this one")
+			v.fail(path+".address", "got "+quote(l.Address)+" again", "another; "+first+" has this one")
 		}
 		addresses[l.Address] = path + ".address"
 		if l.Limits.URIBytes > l.Limits.HeaderBytes && v.sound(path+".limits.uriBytes", path+".limits.headerBytes") {

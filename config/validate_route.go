@@ -112,10 +112,10 @@ func (v *validator) route(path string, r *Route) {
 	v.repeatedFields(path+".requestHeaders.set", r.RequestHeaders.Set)
 	v.repeatedFields(path+".responseHeaders.set", r.ResponseHeaders.Set)
 	if re := &r.Retries; re.MaxBackoff < re.Backoff && v.sound(path+".retries.backoff", path+".retries.maxBackoff") {
-		v.fail(path+".retries.maxBackoff", fmt.Sprintf("got %s, less than backoff %s", re.MaxBackoff, re.Backoff), "backoff or more")
+		v.fail(path+".retries.maxBackoff", fmt.Sprintf("got %s, less than backoff %s", short(re.MaxBackoff), short(re.Backoff)), "backoff or more")
 	}
 	if re := &r.Retries; r.Timeout > 0 && re.PerTryTimeout > r.Timeout && v.sound(path+".timeout", path+".retries.perTryTimeout") {
-		v.fail(path+".retries.perTryTimeout", fmt.Sprintf("got %s, more than the route's timeout %s", re.PerTryTimeout, r.Timeout), "less than timeout")
+		v.fail(path+".retries.perTryTimeout", fmt.Sprintf("got %s, more than the route's timeout %s", short(re.PerTryTimeout), short(r.Timeout)), "less than timeout")
 	}
 	if l := r.RateLimit; l != nil {
 		v.rateLimit(path+".rateLimit", l)

@@ -1,9 +1,6 @@
 package config
 
-import (
-	"fmt"
-	"reflect"
-)
+import "fmt"
 
 func (v *validator) scaling(path string, s *Service) {
 	sc := &s.Scaling
@@ -11,7 +8,7 @@ func (v *validator) scaling(path string, s *Service) {
 		v.fail(path+".minInstances", fmt.Sprintf("got %d, and maxInstances is %d", sc.MinInstances, sc.MaxInstances), "maxInstances or less")
 	}
 	if sc.EvaluationInterval > sc.MetricsWindow && v.sound(path+".evaluationInterval", path+".metricsWindow") {
-		v.fail(path+".metricsWindow", fmt.Sprintf("got %s, less than evaluationInterval %s", sc.MetricsWindow, sc.EvaluationInterval), "evaluationInterval or more")
+		v.fail(path+".metricsWindow", fmt.Sprintf("got %s, less than evaluationInterval %s", short(sc.MetricsWindow), short(sc.EvaluationInterval)), "evaluationInterval or more")
 	}
 	names := map[string]string{}
 	for i := range sc.Policies {
@@ -25,9 +22,10 @@ func (v *validator) scaling(path string, s *Service) {
 
 // policy checks one policy by its type.
 func (v *validator) policy(path string, p *Policy, s *Service) {
-	v.kinds(path, reflect.TypeFor[Policy](), string(p.Type))
+	v.kinds(path, p)
 	switch p.Type {
 	case PolicyThreshold:
+		p.ScaleUpStep, p.ScaleDownStep = max(1, p.ScaleUpStep), max(1, p.ScaleDownStep)
 		v.needs(path+".targetMetric", "the metric that the thresholds are for")
 		v.needs(path+".scaleUpThreshold", "the value above which instances are added")
 		v.percentMetric(path, "scaleUpThreshold", p.TargetMetric, p.ScaleUpThreshold)
@@ -40,10 +38,6 @@ func (v *validator) policy(path string, p *Policy, s *Service) {
 		v.needs(path+".targetMetric", "the metric that the target is for")
 		v.needs(path+".target", "the value that the metric is kept at")
 		v.percentMetric(path, "target", p.TargetMetric, p.Target)
-		if (p.TargetMetric == MetricErrorRate || p.TargetMetric == MetricResponseTime) && v.sound(path+".targetMetric") {
-			v.fail(path+".targetMetric", fmt.Sprintf("got %q for type target", p.TargetMetric),
-				"a metric that is in proportion to load per instance: cpu, memory, requestRate, activeConnections or queueLength")
-		}
 	case PolicySLO:
 		if s.Limits.MaxConcurrencyPerInstance == 0 {
 			v.fail(path+".type", "got slo while limits.maxConcurrencyPerInstance is 0",

@@ -2,7 +2,6 @@ package config
 
 import (
 	"fmt"
-	"reflect"
 	"time"
 )
 
@@ -14,7 +13,7 @@ func (v *validator) service(path string, s *Service) {
 	}
 	v.health(path+".healthCheck", &s.HealthCheck)
 	if o := &s.Outlier; o.MaxEjection < o.BaseEjection && v.sound(path+".outlier.baseEjection", path+".outlier.maxEjection") {
-		v.fail(path+".outlier.maxEjection", fmt.Sprintf("got %s, less than baseEjection %s", o.MaxEjection, o.BaseEjection), "baseEjection or more")
+		v.fail(path+".outlier.maxEjection", fmt.Sprintf("got %s, less than baseEjection %s", short(o.MaxEjection), short(o.BaseEjection)), "baseEjection or more")
 	}
 	if s.Balancer.HashKey.Kind == KeyRoute {
 		v.fail(path+".balancer.hashKey", `got "route"`, "client-ip, header:NAME, cookie:NAME, query:NAME, host or path")
@@ -61,7 +60,7 @@ func (v *validator) provider(path string, p *Provider) {
 
 func (v *validator) backoff(path string, b Backoff) {
 	if b.Max < b.Initial && v.sound(path+".initial", path+".max") {
-		v.fail(path+".max", fmt.Sprintf("got %s, less than initial %s", b.Max, b.Initial), "initial or more")
+		v.fail(path+".max", fmt.Sprintf("got %s, less than initial %s", short(b.Max), short(b.Initial)), "initial or more")
 	}
 }
 
@@ -69,16 +68,16 @@ func (v *validator) backoff(path string, b Backoff) {
 func (v *validator) health(path string, h *HealthCheck) {
 	if h.Type == "" {
 		h.Type = CheckTCP
-		if h.Path != "" {
+		if v.has(path + ".path") {
 			h.Type = CheckHTTP
 		}
 	}
 	if h.FastInterval == 0 {
 		h.FastInterval = max(h.Interval/4, time.Millisecond)
 	}
-	v.kinds(path, reflect.TypeFor[HealthCheck](), string(h.Type))
+	v.kinds(path, h)
 	if h.FastInterval > h.Interval && v.sound(path+".interval", path+".fastInterval") {
-		v.fail(path+".fastInterval", fmt.Sprintf("got %s, more than interval %s", h.FastInterval, h.Interval), "interval or less")
+		v.fail(path+".fastInterval", fmt.Sprintf("got %s, more than interval %s", short(h.FastInterval), short(h.Interval)), "interval or less")
 	}
 	v.repeatedFields(path+".headers", h.Headers)
 }
