@@ -46,7 +46,7 @@ func (p *packer) fill(goal func(*item) int) {
 			end++
 		}
 		for i := p.poorest(first, end, goal); i >= 0; i = p.poorest(first, end, goal) {
-			if p.put(i, 1) == 1 || p.repack(i) {
+			if p.spread(i) || p.repack(i) {
 				p.items[i].count++
 			} else {
 				p.items[i].done = true
@@ -54,6 +54,42 @@ func (p *packer) fill(goal func(*item) int) {
 		}
 		first = end
 	}
+}
+
+// spread puts one instance of item i where it fits best: into the pool whose free
+// resources look most like it, the dot product heuristic of vector bin packing (Panigrahy
+// et al., "Heuristics for Vector Bin Packing"). Filling the cheapest pool first would leave
+// pools with CPU and no memory beside pools with memory and no CPU.
+func (p *packer) spread(i int) bool {
+	it := p.items[i]
+	best, fit := -1, 0.0
+	for _, j := range it.pools {
+		if p.rooms[j].fits(it.Each, 1) == 0 {
+			continue
+		}
+		if f := p.likeness(it.Each, j); best < 0 || f > fit {
+			best, fit = j, f
+		}
+	}
+	if best < 0 {
+		return false
+	}
+	p.rooms[best].take(it.Each, 1)
+	p.placed[i][best]++
+	return true
+}
+
+// likeness weighs what is free of pool j by what an instance takes, both as parts of the pool.
+func (p *packer) likeness(each Resources, j int) float64 {
+	pool, free := &p.pools[j], p.rooms[j].free
+	sum := 0.0
+	if c := float64(pool.Capacity.MilliCPU); c > 0 {
+		sum += float64(each.MilliCPU) / c * float64(free.MilliCPU) / c
+	}
+	if c := float64(pool.Capacity.Memory); c > 0 {
+		sum += float64(each.Memory) / c * float64(free.Memory) / c
+	}
+	return sum
 }
 
 // poorest is the item of [first, end) with the smallest part of its goal; -1 when all are done.

@@ -86,3 +86,8 @@ func (r *room) take(each Resources, n int) {
 	r.free.Memory -= each.Memory * int64(n)
 	r.instances -= n
 }
+
+// sound is whether nothing is taken that was not there.
+func (r *room) sound() bool {
+	return r.free.MilliCPU >= 0 && r.free.Memory >= 0 && r.instances >= 0
+}

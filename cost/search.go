@@ -15,6 +15,8 @@ func (s score) less(o score) bool {
 	return s.cost < o.cost || s.cost == o.cost && s.moves < o.moves
 }
 
+func (s score) plus(o score) score { return score{s.cost + o.cost, s.moves + o.moves} }
+
 // score of the present packing.
 func (p *packer) score(placed [][]int) score {
 	var s score
@@ -27,15 +29,20 @@ func (p *packer) score(placed [][]int) score {
 	return s
 }
 
+// maxPasses bounds the improvement by single steps.
+const maxPasses = 20
+
 // economise looks for the cheapest packing of the counts admitted.
 func (p *packer) economise() {
 	s := newSearch(p, p.effort)
 	s.offer(p.placed)
-	if p.greedy() {
-		s.offer(p.placed)
+	for _, pack := range []func() bool{p.greedy, p.keep} {
+		if pack() {
+			s.offer(p.placed)
+		}
 	}
 	p.adopt(s.best)
-	for p.improve() {
+	for pass := 0; pass < maxPasses && (p.improve() || p.swap()); pass++ {
 	}
 	s.offer(p.placed)
 	s.run()
@@ -65,6 +72,27 @@ func (p *packer) greedy() bool {
 	return true
 }
 
+// keep leaves everything where it was and packs the rest by likeness. It is
+// false when not all fit this way.
+func (p *packer) keep() bool {
+	p.adopt(p.nothing())
+	for i, it := range p.items {
+		left := it.count
+		for _, j := range it.pools {
+			n := p.rooms[j].fits(it.Each, min(it.previous[j], left))
+			p.rooms[j].take(it.Each, n)
+			p.placed[i][j] += n
+			left -= n
+		}
+		for ; left > 0; left-- {
+			if !p.spread(i) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
 // dominantShare is the largest part of the pool that an instance takes.
 func dominantShare(each Resources, p *Pool) float64 {
 	share := 0.0
@@ -87,10 +115,7 @@ func (p *packer) improve() bool {
 		for _, from := range it.pools {
 			for _, to := range it.pools {
 				for p.placed[i][from] > 0 && p.gains(i, from, to) && p.rooms[to].fits(it.Each, 1) == 1 {
-					p.rooms[from].take(it.Each, -1)
-					p.rooms[to].take(it.Each, 1)
-					p.placed[i][from]--
-					p.placed[i][to]++
+					p.relocate(i, from, to)
 					moved = true
 				}
 			}
@@ -101,20 +126,88 @@ func (p *packer) improve() bool {
 
 // gains is whether one instance of item i is better off in pool to than in pool from.
 func (p *packer) gains(i, from, to int) bool {
+	return from != to && p.shift(i, from, to).less(score{})
+}
+
+// shift is what the score changes by when one instance of item i goes from one pool to another.
+func (p *packer) shift(i, from, to int) score {
+	return p.step(i, from, -1).plus(p.step(i, to, 1))
+}
+
+func (p *packer) step(i, pool, delta int) score {
 	it := p.items[i]
-	if from == to {
+	n, was := p.placed[i][pool], it.previous[pool]
+	return score{
+		cost:  it.price[pool]*Money(delta) + p.move*Money(max(n+delta-was, 0)-max(n-was, 0)),
+		moves: abs(n+delta-was) - abs(n-was),
+	}
+}
+
+func (p *packer) relocate(i, from, to int) {
+	p.rooms[from].take(p.items[i].Each, -1)
+	p.rooms[to].take(p.items[i].Each, 1)
+	p.placed[i][from]--
+	p.placed[i][to]++
+}
+
+// swapAmong is how many of the items that lose least by leaving a pool are tried against
+// those of another one.
+const swapAmong = 12
+
+// shifting is an item and what it changes when it leaves one pool for another.
+type shifting struct {
+	item  int
+	value score
+}
+
+// swap exchanges single instances of full pools where that is better; it tells whether any was.
+func (p *packer) swap() bool {
+	swapped := false
+	for a := range p.pools {
+		for b := a + 1; b < len(p.pools); b++ {
+			there, back := p.leaving(a, b), p.leaving(b, a)
+			for _, x := range there {
+				for _, y := range back {
+					if !x.value.plus(y.value).less(score{}) {
+						break // back is sorted: none after it is better
+					}
+					if p.exchange(x.item, y.item, a, b) {
+						swapped = true
+						break
+					}
+				}
+			}
+		}
+	}
+	return swapped
+}
+
+func (p *packer) leaving(from, to int) []shifting {
+	list := make([]shifting, 0, len(p.items))
+	for i, it := range p.items {
+		if p.placed[i][from] > 0 && slices.Contains(it.pools, to) {
+			list = append(list, shifting{i, p.shift(i, from, to)})
+		}
+	}
+	slices.SortFunc(list, func(x, y shifting) int {
+		return cmp.Or(cmp.Compare(x.value.cost, y.value.cost), cmp.Compare(x.value.moves, y.value.moves), cmp.Compare(x.item, y.item))
+	})
+	return list[:min(len(list), swapAmong)]
+}
+
+// exchange swaps one instance of x in pool a for one of y in pool b if that is better and fits.
+func (p *packer) exchange(x, y, a, b int) bool {
+	if x == y || p.placed[x][a] == 0 || p.placed[y][b] == 0 || !p.shift(x, a, b).plus(p.shift(y, b, a)).less(score{}) {
 		return false
 	}
-	before, after := score{}, score{}
-	for _, c := range []struct{ pool, delta int }{{from, -1}, {to, 1}} {
-		n, was := p.placed[i][c.pool], it.previous[c.pool]
-		before.cost += it.price[c.pool]*Money(n) + p.move*Money(max(n-was, 0))
-		before.moves += abs(n - was)
-		n += c.delta
-		after.cost += it.price[c.pool]*Money(n) + p.move*Money(max(n-was, 0))
-		after.moves += abs(n - was)
+	p.relocate(x, a, b)
+	p.relocate(y, b, a)
+	if p.rooms[a].sound() && p.rooms[b].sound() {
+		return true
 	}
-	return after.less(before)
+	p.relocate(x, b, a)
+	p.relocate(y, a, b)
+	return false
 }
 
 // search is branch and bound over items, then over the pools of each, cheapest first.

@@ -42,7 +42,7 @@ func (s *Sizing) Add(now time.Time, instance string, cores, memoryBytes float64)
 	s.Last = now
 	s.Count++
 	if cores >= 0 {
-		s.CPU.add(now, cores, max(cores, 0.1))
+		s.CPU.add(now, cores, 1)
 	}
 	if memoryBytes >= 0 {
 		s.peak(now, instance, memoryBytes)
