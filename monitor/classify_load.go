@@ -3,6 +3,7 @@ package monitor
 import (
 	"fmt"
 	"math"
+	"strings"
 	"time"
 )
 
@@ -192,16 +193,13 @@ func limits(v *view) []claim {
 		return nil
 	}
 	c := claim{kind: ScalingLimit, severity: v.suffering()}
-	where := map[string]string{
-		"maxInstances": "maxInstances", "maxCpu": "resourceLimits.maxCpu",
-		"maxMemory": "resourceLimits.maxMemory", "pool": "resourcePools",
-	}[held]
-	if where == "" {
-		where = held
+	where := held
+	if held == "pool" {
+		where = "the capacity of resourcePools"
 	}
 	c.cause = fmt.Sprintf("%s needs %d instances and may have no more than %d: %s is reached.", v.name, v.last.Wanted, v.count+v.last.Starting, where)
 	c.advice = fmt.Sprintf("Raise %s if that is meant to be affordable, or let less important services give way (resources.priority).", where)
-	if held == "maxCostPerHour" {
+	if strings.HasSuffix(held, "maxCostPerHour") {
 		c.kind = CostLimit
 		c.cause = fmt.Sprintf("%s needs %d instances and may have no more than %d: the cost per hour is at its limit.", v.name, v.last.Wanted, v.count+v.last.Starting)
 		c.advice = "Raise resourceLimits.maxCostPerHour, or take what the cost recommendations offer."

@@ -21,7 +21,7 @@ type Observation struct {
 	QueueCapacity int     // 0: not bounded
 	Wanted        int     // instances the scaler would run if no limit held; 0: not scaled
 	Starting      int     // instances that are not ready yet
-	LimitHeld     string  // the limit that keeps Wanted from being met: "maxInstances", "maxCpu", "maxMemory", "maxCostPerHour", "pool"; empty: none
+	LimitHeld     string  // config key of the limit that keeps Wanted from being met: "maxInstances", "resourceLimits.maxCostPerHour", or "pool"; empty: none
 	CostPerHour   float64 // of all instances of the service; Unknown() where no prices are set
 
 	Instances []InstanceObservation // those that are ready or draining
