@@ -8,8 +8,8 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// maxValues bounds the values of one file, aliases followed, so that a few
-// aliases of aliases cannot fill the memory.
+// maxValues bounds the values of one file, aliases followed, so that many
+// aliases of a large block cannot fill the memory. Ten thousand routes have about half of it.
 const maxValues = 500_000
 
 // position is a place in the file.
@@ -24,7 +24,7 @@ type decoder struct {
 	errs   Errors
 	at     map[string]position // by path, of what stands in the file
 	bad    map[string]bool     // paths with an error, and keys that were probably meant by an unknown one
-	values int
+	left   int                 // how many more values are decoded
 }
 
 func newDecoder(file string, env func(string) (string, bool)) *decoder {
@@ -33,6 +33,7 @@ func newDecoder(file string, env func(string) (string, bool)) *decoder {
 		shapes: map[reflect.Type]*shape{},
 		at:     map[string]position{},
 		bad:    map[string]bool{},
+		left:   maxValues,
 	}
 }
 
@@ -48,9 +49,9 @@ func (d *decoder) value(path string, n *yaml.Node, v reflect.Value, f *field) {
 	if n.Kind == yaml.AliasNode {
 		n = n.Alias
 	}
-	if d.values++; d.values > maxValues {
-		if d.values == maxValues+1 {
-			d.fail(n, path, fmt.Sprintf("got more than %d values", maxValues), "a smaller file")
+	if d.left--; d.left < 0 {
+		if d.left == -1 {
+			d.fail(n, path, "got too many values", "a smaller file")
 		}
 		return
 	}

@@ -25,6 +25,8 @@ func FuzzParse(f *testing.F) {
 			f.Add([]byte(part))
 		}
 	}
+	// A small good file, for most changes of a large one only break it.
+	f.Add([]byte("listeners: [{name: w, address: ':1'}]\nservices: {a: {provider: {exec: {scale: [a], list: [b]}}, scaling: {policies: [{name: p, type: slo}]}}}\nroutes: [{name: r, service: a, compress: {}, rateLimit: {requestsPerSecond: 1}}]"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		c, err := Parse("f.yaml", data, testEnv)
 		if err == nil {
