@@ -18,6 +18,7 @@ func (Process) Collect(w *Writer) {
 	w.Gauge("go_info", "Version of the Go runtime.", 1, Label{"version", runtime.Version()})
 	var text bytes.Buffer
 	vm.WriteProcessMetrics(&text)
+	vm.WriteFDMetrics(&text)
 	figures := parseFigures(text.String())
 	for _, f := range processFamilies() {
 		value, ok := figures[f.source]

@@ -74,7 +74,7 @@ func (w *Writer) Histogram(name, help string, h HistogramData, labels ...Label) 
 	if _, twice := f.series[printed]; twice {
 		return
 	}
-	var lines strings.Builder
+	var lines []byte
 	var total uint64
 	for i, count := range h.Counts {
 		bound := math.Inf(1)
@@ -82,11 +82,12 @@ func (w *Writer) Histogram(name, help string, h HistogramData, labels ...Label) 
 			bound = h.Bounds[i]
 		}
 		total += count
-		le := append(slices.Clone(labels), Label{"le", printValue(bound)})
-		fmt.Fprintf(&lines, "%s_bucket%s %d\n", name, printLabels(le), total)
+		lines = append(append(lines, name...), "_bucket"...)
+		lines = append(append(lines, withLe(printed, printValue(bound))...), ' ')
+		lines = append(strconv.AppendUint(lines, total, 10), '\n')
 	}
-	fmt.Fprintf(&lines, "%s_sum%s %s\n%s_count%s %d\n", name, printed, printValue(h.Sum), name, printed, total)
-	f.series[printed] = lines.String()
+	lines = fmt.Appendf(lines, "%s_sum%s %s\n%s_count%s %d\n", name, printed, printValue(h.Sum), name, printed, total)
+	f.series[printed] = string(lines)
 }
 
 // family returns the family called name, which is made on first use.
@@ -147,6 +148,14 @@ func printLabels(labels []Label) string {
 	return "{" + string(out) + "}"
 }
 
+// withLe adds the label of a bucket to printed labels.
+func withLe(printed, bound string) string {
+	if printed == "" {
+		return `{le="` + bound + `"}`
+	}
+	return printed[:len(printed)-1] + `,le="` + bound + `"}`
+}
+
 // printValue prints a sample value or an le bound as Prometheus reads it.
 func printValue(v float64) string {
 	switch {
@@ -164,11 +173,11 @@ func printValue(v float64) string {
 // escapeValue escapes a label value. Bytes that are not UTF-8, which would make the
 // scraper drop the whole page, are replaced.
 func escapeValue(v string) string {
-	return strings.NewReplacer(`\`, `\\`, "\n", `\n`, `"`, `\"`).Replace(strings.ToValidUTF8(v, "\uFFFD"))
+	return strings.ReplaceAll(escapeHelp(strings.ToValidUTF8(v, "\uFFFD")), `"`, `\"`)
 }
 
 func escapeHelp(help string) string {
-	return strings.NewReplacer(`\`, `\\`, "\n", `\n`).Replace(help)
+	return strings.ReplaceAll(strings.ReplaceAll(help, `\`, `\\`), "\n", `\n`)
 }
 
 // mustName panics for a name that the format does not allow; names are written by programmers.
