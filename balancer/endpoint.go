@@ -28,7 +28,7 @@ type Endpoint struct {
 
 	key uint64 // hash of the ID, for consistent hashing
 
-	_ [2*cacheLine - 72]byte
+	_ [2*cacheLine - 88]byte
 
 	// What a picker reads shares a line with what an acquire writes: a pick touches one line of each endpoint it looks at.
 

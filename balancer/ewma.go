@@ -23,7 +23,7 @@ const (
 	// ewmaTicksBehind is how far, about a minute, a now may be behind the stamp and not be taken for 52 days later.
 	ewmaTicksBehind = 1 << 16
 
-	// ewmaForget is after how many tau without a sample a cost counts as unknown.
+	// ewmaForget is after how many tau without a sample a cost counts as unknown: the next sample stands alone.
 	ewmaForget = 5
 )
 
@@ -51,8 +51,10 @@ func (e *Endpoint) observeCost(rtt time.Duration, now int64) {
 			if elapsed == 0 {
 				return
 			}
-			w := float32(math.Exp(-elapsed / ewmaTicksTau))
-			next = packCost(cost*w+sample*(1-w), uint32(now>>ewmaTickBits))
+			if elapsed <= ewmaForget*ewmaTicksTau {
+				w := float32(math.Exp(-elapsed / ewmaTicksTau))
+				next = packCost(cost*w+sample*(1-w), uint32(now>>ewmaTickBits))
+			}
 		}
 		if e.ewma.CompareAndSwap(old, next) {
 			return
