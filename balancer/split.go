@@ -18,19 +18,20 @@ type Share struct {
 }
 
 // Split spreads requests over the revisions of a service, exact to the request: over any stretch of consecutive picks, each revision's
-// count is within 2 of its weight's share (see sequence.go), and within 4 over a stretch in which weights changed. It is immutable but
-// for its counter.
+// count is within 2 of its weight's share (see sequence.go), and within 4 over a stretch in which weights changed, however often. It is
+// immutable but for its counter.
 type Split struct {
 	shares []Share
 	turns  []uint16
 	next   *atomic.Uint32
-	only   int // the share that takes everything; -1: look at turns
+	only   int       // the share that takes everything; -1: look at turns
+	carry  []float64 // what previous splits left owing beyond the turn that this one began with
 	byPart map[string]int
 }
 
 // NewSplit builds a split. Given the one that it replaces, it goes on with the turn that those so far make due.
 func NewSplit(shares []Share, previous *Split) (*Split, error) {
-	s := &Split{shares: slices.Clone(shares), next: new(atomic.Uint32), only: -1}
+	s := &Split{shares: slices.Clone(shares), next: new(atomic.Uint32), only: -1, carry: make([]float64, len(shares))}
 	weights := make([]int, len(shares))
 	for i, share := range shares {
 		if share.Weight < 0 || share.Weight > MaxShareWeight {
@@ -87,40 +88,51 @@ func (s *Split) Share(i int) Share { return s.shares[i] }
 // Len returns how many shares there are.
 func (s *Split) Len() int { return len(s.shares) }
 
-// follow takes over where previous stands. With equal weights it shares the counter. Otherwise it starts at the turn of its own cycle before
-// which the revisions are as far ahead or behind as previous left them: a canary that was due comes soon, also when weights
-// change more often than it has a turn.
+// follow takes over where previous stands. With equal turns it shares the counter. Otherwise it starts at the turn of its own cycle before
+// which the revisions are about as far ahead or behind as previous left them, and remembers the difference for the one that follows: a canary
+// that was due comes soon, also when weights change more often than it has a turn, and nothing adds up.
 func (s *Split) follow(previous *Split) {
 	if s.sameTurns(previous) {
-		s.next = previous.next
+		s.next, s.carry = previous.next, previous.carry
 		return
 	}
 	if len(s.turns) == 0 || len(previous.turns) == 0 {
 		return
 	}
-	at := int(previous.next.Load() % uint32(len(previous.turns)))
-	owed := make([]float64, len(s.shares))
-	for i, lag := range previous.lags(at) {
-		if j := s.indexOf(previous.shares[i].Revision); j >= 0 {
-			owed[j] = lag
-		}
+	s.carry = s.owedBy(previous)
+	start := s.closest(s.carry)
+	for i, lag := range s.lags(start) {
+		s.carry[i] -= lag
 	}
-	s.next.Store(uint32(s.closest(owed)))
+	s.next.Store(uint32(start))
 }
 
 func (s *Split) sameTurns(o *Split) bool {
 	return slices.Equal(s.turns, o.turns) && slices.EqualFunc(s.shares, o.shares, func(a, b Share) bool { return a.Revision == b.Revision })
 }
 
-func (s *Split) indexOf(revision string) int {
-	return slices.IndexFunc(s.shares, func(sh Share) bool { return sh.Revision == revision })
+// owedBy returns how many turns each share is behind its due. What a revision that is gone was owed or ahead goes to all others.
+func (s *Split) owedBy(previous *Split) []float64 {
+	owed, sum := make([]float64, len(s.shares)), 0.0
+	at := int(previous.next.Load() % uint32(len(previous.turns)))
+	for i, lag := range previous.lags(at) {
+		revision := previous.shares[i].Revision
+		if j := slices.IndexFunc(s.shares, func(sh Share) bool { return sh.Revision == revision }); j >= 0 {
+			owed[j] = lag + previous.carry[i]
+			sum += owed[j]
+		}
+	}
+	for i := range owed {
+		owed[i] -= sum / float64(len(owed))
+	}
+	return owed
 }
 
-// lags returns how many turns each share is behind its due before turn at of the cycle.
+// lags returns how far each share is behind its due before turn at of the cycle.
 func (s *Split) lags(at int) []float64 {
-	lags, gains := make([]float64, len(s.shares)), s.gains()
+	lags := s.gains()
 	for i := range lags {
-		lags[i] = gains[i] * float64(at)
+		lags[i] *= float64(at)
 	}
 	for _, i := range s.turns[:at] {
 		lags[i]--
@@ -128,6 +140,7 @@ func (s *Split) lags(at int) []float64 {
 	return lags
 }
 
+// gains returns what each share is due per turn.
 func (s *Split) gains() []float64 {
 	gains := make([]float64, len(s.shares))
 	for _, i := range s.turns {
@@ -136,7 +149,7 @@ func (s *Split) gains() []float64 {
 	return gains
 }
 
-// closest returns the turn before which the lags differ least from those given.
+// closest returns the turn before which the lags differ least from owed.
 func (s *Split) closest(owed []float64) int {
 	best, least := 0, math.Inf(1)
 	lags, gains := make([]float64, len(s.shares)), s.gains()

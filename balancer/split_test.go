@@ -1,7 +1,6 @@
 package balancer
 
 import (
-	"math"
 	"math/rand/v2"
 	"strings"
 	"sync"
@@ -81,7 +80,7 @@ func TestSplitFollows(t *testing.T) {
 	f := func(n int) {
 		t.Helper()
 		var s *Split
-		lags := make([]float64, n)
+		lags, lowest, highest := make([]float64, n), make([]float64, n), make([]float64, n)
 		for range 3000 {
 			weights := make([]int, n)
 			sum := 0
@@ -94,17 +93,19 @@ func TestSplitFollows(t *testing.T) {
 				lags[s.Pick()]--
 				for i, w := range weights {
 					lags[i] += float64(w) / float64(sum)
+					lowest[i], highest[i] = min(lowest[i], lags[i]), max(highest[i], lags[i])
 				}
 			}
 		}
-		for i, lag := range lags {
-			if math.Abs(lag) > 150 {
-				t.Fatalf("%d revisions: %d is %v picks behind over 3000 changes of weight", n, i, lag)
+		for i := range lags {
+			if width := highest[i] - lowest[i]; width > 4 {
+				t.Fatalf("%d revisions: %d is off by %v over some stretch of 3000 changes of weight; want at most 4", n, i, width)
 			}
 		}
 	}
 	f(2)
 	f(3)
+	f(5)
 }
 
 func TestSplitFollowsByRevision(t *testing.T) {
