@@ -94,7 +94,8 @@ func (c *cgroups) create(id string) *cgroup {
 		return nil
 	}
 	g := &cgroup{dir: c.dir(id)}
-	if err := os.Mkdir(g.dir, 0o755); err != nil && !errors.Is(err, os.ErrExist) {
+	os.Remove(g.dir) // of a run whose gateway was killed
+	if err := os.Mkdir(g.dir, 0o755); err != nil {
 		c.log.Warn("cannot make a cgroup", "instance", id, "err", err)
 		return nil
 	}
@@ -106,6 +107,20 @@ func (c *cgroups) create(id string) *cgroup {
 	}
 	g.f = f
 	return g
+}
+
+// sweep removes the empty groups that killed gateways left. The kernel refuses to remove one that is in use.
+func (c *cgroups) sweep() {
+	if c == nil {
+		return
+	}
+	left, err := filepath.Glob(c.dir("*"))
+	if err != nil {
+		return // the service's name is no pattern
+	}
+	for _, dir := range left {
+		os.Remove(dir)
+	}
 }
 
 func (c *cgroups) dir(id string) string {

@@ -32,6 +32,9 @@ func NewGuard(command []string, log *slog.Logger) (*Guard, error) {
 	return &Guard{command: command, log: log}, nil
 }
 
+// guardDone is the last line that a gateway writes which ends its guard; one that is killed cannot write it.
+const guardDone = "done\n"
+
 // Run keeps the process running until ctx ends, then ends it and returns nil.
 func (g *Guard) Run(ctx context.Context) error {
 	var b backoff
@@ -74,7 +77,10 @@ func (g *Guard) runOnce(ctx context.Context) error {
 		w.Close()
 		return err
 	}
-	stop := context.AfterFunc(ctx, func() { w.Close() })
+	stop := context.AfterFunc(ctx, func() {
+		io.WriteString(w, guardDone)
+		w.Close()
+	})
 	defer func() {
 		if stop() {
 			w.Close()
@@ -87,15 +93,21 @@ func (g *Guard) runOnce(ctx context.Context) error {
 }
 
 // GuardMain is what the guard's process does: it reads the gateway's identity and then until the end of in, which comes when the
-// gateway closes it or is gone, and kills what the gateway left. It returns when nothing is left of it.
+// gateway is gone, and kills what it left. It returns when nothing is left, or when the gateway ends it.
 func GuardMain(in io.Reader) error {
-	signal.Ignore(syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
+	// What ends a gateway is often sent to all processes of its name.
+	unread := make(chan os.Signal, 1)
+	signal.Notify(unread, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
+	defer signal.Stop(unread)
 	b, err := io.ReadAll(in)
 	if err != nil {
 		return fmt.Errorf("cannot read from the gateway: %w", err)
 	}
-	gateway, ok := strings.CutSuffix(string(b), "\n")
-	if !ok {
+	gateway, rest, ok := strings.Cut(string(b), "\n")
+	if rest == guardDone {
+		return nil
+	}
+	if !ok || rest != "" {
 		return fmt.Errorf("cannot guard %q: want the identity of the gateway and a line end", b)
 	}
 	find := func() ([]victim, error) {

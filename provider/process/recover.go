@@ -31,10 +31,13 @@ func (p *Provider) takeStock(ctx context.Context) error {
 		return err
 	}
 	for _, r := range left {
-		g := recorded(r.Cgroup)
-		g.kill()
-		g.remove()
+		if !p.lives(r) { // else it is spared
+			g := recorded(r.Cgroup)
+			g.kill()
+			g.remove()
+		}
 	}
+	p.cgroups.sweep()
 	return p.save()
 }
 
@@ -133,13 +136,20 @@ func (p *Provider) victims(records []Record, found []marked) []victim {
 		out = append(out, victim{id: id, pid: m.pid, startTime: m.startTime, leads: m.leads()})
 	}
 	for _, r := range records {
-		if r.Pid > 0 && r.BootID == p.bootID && !spared[r.Pid] {
-			if start, err := startTime(r.Pid); err == nil && start == r.StartTime {
-				out = append(out, victim{id: r.ID, pid: r.Pid, startTime: r.StartTime, leads: true})
-			}
+		if p.lives(r) && !spared[r.Pid] {
+			out = append(out, victim{id: r.ID, pid: r.Pid, startTime: r.StartTime, leads: true})
 		}
 	}
 	return out
+}
+
+// lives tells whether the process of r still runs.
+func (p *Provider) lives(r Record) bool {
+	if r.Pid <= 0 || r.BootID != p.bootID {
+		return false
+	}
+	start, err := startTime(r.Pid)
+	return err == nil && start == r.StartTime
 }
 
 // victim is a process that has to end.

@@ -1,0 +1,427 @@
+package process
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"gatewayd/scaler"
+)
+
+// The test binary is also every process that the tests start: the environment says which.
+func TestMain(m *testing.M) {
+	switch os.Getenv("TEST_ROLE") {
+	case "":
+		goleak.VerifyTestMain(m)
+	case "serve":
+		serve()
+	case "stubborn":
+		signal.Ignore(syscall.SIGTERM)
+		select {}
+	case "fail":
+		fmt.Println("reading the config")
+		fmt.Fprintln(os.Stderr, "cannot read it")
+		os.Exit(3)
+	case "spin":
+		for i := 0; ; i++ {
+			_ = i * i
+		}
+	case "talk":
+		fmt.Println(strings.Repeat("x", lineLimit) + "y")
+		fmt.Printf("env %s %s\n", os.Getenv("GREETING"), os.Getenv("GATEWAYD_TOKEN"))
+		serve()
+	case "parent":
+		parent()
+	case "slow":
+		slow()
+	case "gateway":
+		gateway()
+	case "guard":
+		if err := GuardMain(os.Stdin); err != nil {
+			panic(err)
+		}
+	}
+}
+
+func serve() {
+	term := make(chan os.Signal, 1)
+	signal.Notify(term, syscall.SIGTERM)
+	ln, err := net.Listen("tcp", os.Getenv("ADDRESS"))
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(98)
+	}
+	fmt.Println("listening on", ln.Addr())
+	<-term
+}
+
+// slow ends some time after it was asked to, and says so.
+func slow() {
+	term := make(chan os.Signal, 1)
+	signal.Notify(term, syscall.SIGTERM)
+	fmt.Println("ready")
+	<-term
+	<-time.After(200 * time.Millisecond)
+	fmt.Println("finished its work")
+}
+
+// parent starts a child in its group and waits to be ended.
+func parent() {
+	child := exec.Command(os.Args[0])
+	child.Env = append(os.Environ(), "TEST_ROLE="+os.Getenv("CHILD_ROLE"))
+	child.Stdout = os.Stdout
+	child.SysProcAttr = &syscall.SysProcAttr{Setsid: os.Getenv("CHILD_SESSION") != ""}
+	if err := child.Start(); err != nil {
+		panic(err)
+	}
+	fmt.Println("child", child.Process.Pid)
+	select {}
+}
+
+// gateway runs a provider until it is killed. What it is to do stands in the environment as JSON.
+func gateway() {
+	var job gatewayJob
+	if err := json.Unmarshal([]byte(os.Getenv("TEST_JOB")), &job); err != nil {
+		panic(err)
+	}
+	saves := 0
+	store := fileStore{job.Store}
+	o := options(job.Owner, job.Role)
+	o.OnExit = job.OnExit
+	o.Env["CHILD_ROLE"], o.Env["CHILD_SESSION"] = "serve", "1"
+	o.Load = store.load
+	o.Save = func(r []Record) error {
+		saves++
+		if saves == job.DieBeforeSave {
+			syscall.Kill(os.Getpid(), syscall.SIGKILL)
+		}
+		err := store.save(r)
+		if saves == job.DieAfterSave {
+			syscall.Kill(os.Getpid(), syscall.SIGKILL)
+		}
+		return err
+	}
+	if o.OnExit == Stop {
+		o.Output.Line = func(_ string, line []byte) { fmt.Println(string(line)) }
+	}
+	p, err := New(o)
+	if err != nil {
+		panic(err)
+	}
+	ctx := context.Background()
+	if job.Guard {
+		g, err := NewGuard([]string{"/usr/bin/env", "TEST_ROLE=guard", os.Args[0]}, p.o.Logger)
+		if err != nil {
+			panic(err)
+		}
+		go g.Run(ctx)
+	}
+	go p.Run(ctx, func() {})
+	if err := p.Scale(ctx, scaler.Revision{Service: "shop", Version: "v1"}, job.Count, nil); err != nil {
+		panic(err)
+	}
+	select {}
+}
+
+type gatewayJob struct {
+	Owner, Role, Store          string
+	OnExit                      OnExit
+	Count                       int
+	DieBeforeSave, DieAfterSave int // which call of Save; 0: none
+	Guard                       bool
+}
+
+// fileStore keeps records in a file, as the gateway's own store does.
+type fileStore struct{ path string }
+
+func (s fileStore) load() ([]Record, error) {
+	b, err := os.ReadFile(s.path)
+	if err != nil {
+		return nil, nil // the first life
+	}
+	var r []Record
+	return r, json.Unmarshal(b, &r)
+}
+
+func (s fileStore) save(r []Record) error {
+	b, err := json.Marshal(r)
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(s.path+".new", b, 0o600); err != nil {
+		return err
+	}
+	return os.Rename(s.path+".new", s.path)
+}
+
+func options(owner, role string) Options {
+	return Options{
+		Service:     "shop",
+		Owner:       owner,
+		Command:     []string{os.Args[0]},
+		Env:         map[string]string{"TEST_ROLE": role, "ADDRESS": "{{.Address}}", "GORACE": "atexit_sleep_ms=0"},
+		StopTimeout: 20 * time.Second,
+		Backoff:     Backoff{Base: time.Millisecond, Max: 20 * time.Millisecond},
+	}
+}
+
+// house is a running provider with what it told.
+type house struct {
+	*Provider
+	t       *testing.T
+	changes chan struct{} // capacity 1
+	cancel  context.CancelFunc
+	done    chan error
+
+	mu     sync.Mutex // protects what follows
+	events []Event
+	lines  []string
+}
+
+const patience = 30 * time.Second
+
+// newHouse runs a provider for roles of this binary until the test ends; edit changes its options first.
+func newHouse(t *testing.T, role string, edit func(*Options)) *house {
+	t.Helper()
+	h := &house{t: t, changes: make(chan struct{}, 1), done: make(chan error, 1)}
+	o := options(ownerOf(t), role)
+	o.OnEvent = func(e Event) {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		h.events = append(h.events, e)
+	}
+	o.Output.Line = func(_ string, line []byte) {
+		h.mu.Lock()
+		h.lines = append(h.lines, string(line))
+		h.mu.Unlock()
+		h.changed()
+	}
+	if edit != nil {
+		edit(&o)
+	}
+	var err error
+	if h.Provider, err = New(o); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	h.cancel = cancel
+	go func() { h.done <- h.Run(ctx, h.changed) }()
+	t.Cleanup(h.end)
+	return h
+}
+
+func ownerOf(t *testing.T) string {
+	return strings.ReplaceAll(t.Name(), "/", ".") + "-" + strconv.Itoa(os.Getpid())
+}
+
+func (h *house) changed() {
+	select {
+	case h.changes <- struct{}{}:
+	default:
+	}
+}
+
+// end ends the provider, once, and waits for it.
+func (h *house) end() {
+	h.cancel()
+	if err, ok := <-h.done; ok {
+		close(h.done)
+		if err != nil {
+			h.t.Errorf("Run: %s", err)
+		}
+	}
+}
+
+func (h *house) scale(count int, leaving ...string) {
+	h.t.Helper()
+	if err := h.Scale(h.t.Context(), scaler.Revision{Service: "shop", Version: "v1"}, count, leaving); err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+func (h *house) list() []scaler.Instance {
+	h.t.Helper()
+	l, err := h.List(h.t.Context())
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return l
+}
+
+// await waits until ok, looking whenever the provider says that something changed.
+func (h *house) await(what string, ok func() bool) {
+	h.t.Helper()
+	limit := time.After(patience)
+	for !ok() {
+		select {
+		case <-h.changes:
+		case <-limit:
+			h.mu.Lock()
+			defer h.mu.Unlock()
+			h.t.Fatalf("waited in vain until %s\nevents: %+v\nlines: %q", what, h.events, h.lines)
+		}
+	}
+}
+
+// awaitRunning waits for exactly n instances, all running, and returns them.
+func (h *house) awaitRunning(n int) []scaler.Instance {
+	h.t.Helper()
+	var l []scaler.Instance
+	h.await(fmt.Sprintf("%d instances run", n), func() bool {
+		l = h.list()
+		return len(l) == n && !slices.ContainsFunc(l, func(i scaler.Instance) bool { return i.State != scaler.InstanceRunning })
+	})
+	return l
+}
+
+func (h *house) awaitEvent(kind EventKind) Event {
+	h.t.Helper()
+	var found Event
+	h.await("there is an event "+string(kind), func() bool {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		i := slices.IndexFunc(h.events, func(e Event) bool { return e.Kind == kind })
+		if i >= 0 {
+			found = h.events[i]
+		}
+		return i >= 0
+	})
+	return found
+}
+
+func (h *house) count(kind EventKind) int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	n := 0
+	for _, e := range h.events {
+		if e.Kind == kind {
+			n++
+		}
+	}
+	return n
+}
+
+// awaitLines waits until n lines with that prefix were written, and returns what follows the prefix.
+func (h *house) awaitLines(n int, prefix string) []string {
+	h.t.Helper()
+	var out []string
+	h.await(fmt.Sprintf("%d lines %q are written", n, prefix), func() bool {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		out = nil
+		for _, l := range h.lines {
+			if rest, ok := strings.CutPrefix(l, prefix); ok {
+				out = append(out, rest)
+			}
+		}
+		return len(out) >= n
+	})
+	return out
+}
+
+func (h *house) pid(id string) int {
+	h.Provider.mu.Lock()
+	defer h.Provider.mu.Unlock()
+	return h.instances[id].proc.pid
+}
+
+// awaitGone waits until a process that is not ours to wait for has ended.
+func awaitGone(t *testing.T, pid int) {
+	t.Helper()
+	awaitThat(t, fmt.Sprintf("process %d is gone", pid), func() bool {
+		_, err := startTime(pid)
+		return err != nil
+	})
+}
+
+// awaitThat looks again and again, for what other processes do and nobody tells us.
+func awaitThat(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	limit := time.After(patience)
+	for !ok() {
+		select {
+		case <-tick.C:
+		case <-limit:
+			t.Fatalf("waited in vain until %s", what)
+		}
+	}
+}
+
+// startGateway starts a gateway of its own process. Its output is a stream of lines.
+func startGateway(t *testing.T, job gatewayJob) (*exec.Cmd, io.Reader) {
+	t.Helper()
+	b, err := json.Marshal(job)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), "TEST_ROLE=gateway", "TEST_JOB="+string(b))
+	cmd.Stderr = os.Stderr
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd.Stdout = w
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	w.Close()
+	t.Cleanup(func() {
+		cmd.Process.Kill()
+		cmd.Wait()
+		r.Close()
+		endMarked(t, job.Owner)
+	})
+	return cmd, r
+}
+
+// endMarked ends what a test left of owner.
+func endMarked(t *testing.T, owner string) {
+	t.Helper()
+	err := endVictims(context.Background(), func() ([]victim, error) {
+		var out []victim
+		for _, m := range leadersOf(t, owner) {
+			out = append(out, victim{pid: m.pid, startTime: m.startTime, leads: true})
+		}
+		return out, nil
+	}, 0)
+	if err != nil {
+		t.Error(err)
+	}
+	if c, err := newCgroups("", "shop", slog.New(slog.DiscardHandler)); err == nil {
+		c.sweep()
+	}
+}
+
+// leadersOf returns the processes that lead a group and carry a mark of owner.
+func leadersOf(t *testing.T, owner string) []marked {
+	t.Helper()
+	all, err := findMarked()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return slices.DeleteFunc(all, func(m marked) bool {
+		_, ok := idOf(m.mark, "shop", owner)
+		return !ok || !m.leads()
+	})
+}
+
+func storeIn(t *testing.T) fileStore { return fileStore{filepath.Join(t.TempDir(), "records.json")} }
