@@ -45,8 +45,8 @@ func nearestNull(na, nb float64, bet rates, margin float64) float64 {
 		return (na*bet.stable + nb*bet.candidate) / (na + nb)
 	}
 	low, high := bet.stable, bet.candidate-margin
-	for range 48 {
-		t := (low + high) / 2
+	t := (na*low + nb*high) / (na + nb)
+	for range 50 {
 		u := t + margin
 		slope := na*(t-bet.stable)/(t*(1-t)) + nb*(u-bet.candidate)/(u*(1-u))
 		if slope > 0 {
@@ -54,8 +54,18 @@ func nearestNull(na, nb float64, bet rates, margin float64) float64 {
 		} else {
 			low = t
 		}
+		curve := na*(bet.stable/(t*t)+(1-bet.stable)/((1-t)*(1-t))) +
+			nb*(bet.candidate/(u*u)+(1-bet.candidate)/((1-u)*(1-u)))
+		next := t - slope/curve // Newton's step, or the middle where that leads outside
+		if next <= low || next >= high {
+			next = (low + high) / 2
+		}
+		if math.Abs(next-t) < 1e-12 {
+			break
+		}
+		t = next
 	}
-	return (low + high) / 2
+	return t
 }
 
 // logELimit is the e-value of one sample against every rate of at most limit: the likelihood

@@ -5,6 +5,11 @@ import "math"
 const (
 	// halfLife of the recent figures, in seconds.
 	halfLife = 60.0
+	// nowHalfLife is that of the figures that say whether the candidate is of any use at this moment.
+	nowHalfLife = 1.0
+	// blockLimit is how long a block may wait for requests of both revisions, in
+	// seconds. One that waited longer no longer is the same seconds.
+	blockLimit = 300.0
 	// blockSeconds is the least time that one block of the comparison spans.
 	blockSeconds = 0.25
 	// latencyPerSecond is how many requests per second at most count as
@@ -30,6 +35,7 @@ type Judge struct {
 
 	RecentStable    Recent `json:"recentStable"`
 	RecentCandidate Recent `json:"recentCandidate"`
+	NowCandidate    Recent `json:"nowCandidate"` // without latency
 
 	BoundsMs []float64 `json:"boundsMs,omitempty"`
 	Block    Block     `json:"block"` // not yet compared
@@ -70,6 +76,15 @@ func latencyBets() [3]float64 { return [3]float64{0.05, 0.2, 0.6} }
 // The quantiles of stable's latency at which the two revisions are compared.
 func latencyPoints() [3]float64 { return [3]float64{0.5, 0.8, 0.95} }
 
+// Learn takes in stable's traffic of some seconds in which the candidate had
+// none: nothing to compare, but the tests know what to expect.
+func (j *Judge) Learn(obs *Observation, seconds float64) {
+	j.rebucket(obs.BoundsMs)
+	var t Tally
+	t.add(obs.Stable.Traffic)
+	j.RecentStable.add(&t, math.Exp2(-seconds/halfLife))
+}
+
 // Observe takes in the traffic of the last seconds (>= 0) of both revisions. The tests
 // weigh it by what was known before it.
 func (j *Judge) Observe(a Analysis, obs *Observation, seconds float64) {
@@ -78,12 +93,16 @@ func (j *Judge) Observe(a Analysis, obs *Observation, seconds float64) {
 	j.Seconds += seconds
 	j.Stable.add(stable)
 	j.Candidate.add(candidate)
+	j.NowCandidate.add(&Tally{Requests: candidate.Requests, Errors: candidate.Errors}, math.Exp2(-seconds/nowHalfLife))
 	j.limits(a, candidate, math.Max(seconds, blockSeconds))
 
 	j.Block.Stable.add(stable)
 	j.Block.Candidate.add(candidate)
 	j.Block.Seconds += seconds
 	if j.Block.Seconds < blockSeconds-0.01 || j.Block.Stable.Requests == 0 || j.Block.Candidate.Requests == 0 {
+		if j.Block.Seconds > blockLimit {
+			j.Block = Block{}
+		}
 		return
 	}
 	j.compare(a)

@@ -23,7 +23,7 @@ func (m *machine) guard() {
 	if st.Promoted || st.Phase == PhaseReturning {
 		return
 	}
-	if m.plan.Analysis != nil {
+	if m.plan.Analysis != nil && st.Judge.reached(*m.plan.Analysis) {
 		if v := st.verdict(); v.Outcome == Failing {
 			m.condemn(v.Sentence, &v)
 		}
@@ -74,7 +74,6 @@ func (m *machine) becomeReturning(r Return) {
 		v := st.verdict()
 		r.Verdict = &v
 	}
-	r.Useless = !st.Counts.Away && st.Counts.Candidate == 0 || st.Judge.outright() || st.Judge.RecentCandidate.percent() >= 50
 	st.Return, st.Status, st.Reason = &r, Running, r.Reason
 	m.enter(PhaseReturning)
 }
@@ -82,6 +81,7 @@ func (m *machine) becomeReturning(r Return) {
 // returning ends the rollout once stable has all the traffic.
 func (m *machine) returning() {
 	st, r := m.st, m.st.Return
+	r.Useless = r.Useless || !st.Counts.Away && st.Counts.Candidate == 0 || st.Judge.useless()
 	want := m.wishReturning()
 	if want.Weights.active() {
 		reason := fmt.Sprintf("going back to %s: %s", m.plan.Stable, r.Reason)

@@ -101,12 +101,8 @@ func (m *machine) wishBackwards() Wish {
 func (m *machine) shareOfReady(w Wish) float64 {
 	c := min(m.st.Counts.Candidate, w.Candidate)
 	s := min(m.st.Counts.Stable, w.Stable)
-	switch {
-	case c == 0:
+	if c == 0 {
 		return 0
-	case s == 0 && w.Stable > 0 && m.st.Phase == PhaseBatches:
-		// Stable's instances are down for the moment: all that is ready is the candidate.
-		return 100
 	}
 	return hundredth(100 * float64(c) / float64(c+s))
 }

@@ -72,8 +72,12 @@ func (m *machine) see() {
 		c.Failures += fresh
 		c.LastFailures = obs.Candidate.StartFailures
 	}
-	st.Judge.Observe(m.analysis(), obs, m.dt.Seconds())
-	st.StepSeen += obs.Candidate.Traffic.Requests
+	if st.Wish.Weights.active() {
+		st.Judge.Observe(st.analysis(), obs, m.dt.Seconds())
+		st.StepSeen += obs.Candidate.Traffic.Requests
+	} else {
+		st.Judge.Learn(obs, m.dt.Seconds())
+	}
 	m.share()
 }
 
@@ -88,8 +92,6 @@ func (m *machine) share() {
 }
 
 // analysis is what the judge goes by; without one in the plan the defaults, for the figures.
-func (m *machine) analysis() Analysis { return m.st.analysis() }
-
 func (st *State) analysis() Analysis {
 	if st.Plan.Analysis != nil {
 		return *st.Plan.Analysis
@@ -175,18 +177,23 @@ func (m *machine) enter(p Phase) {
 
 // advance goes through phases for as long as nothing is left to wait for.
 func (m *machine) advance() {
+	st := m.st
 	for range 2*len(m.plan.Steps) + 20 {
-		if m.st.Status == Paused && m.st.Phase != PhaseReturning {
+		if st.Status == Paused || st.Phase == PhaseDone {
 			return
 		}
-		before, index, given := m.st.Phase, m.st.StepIndex, m.st.Given
+		phase, index, given := st.Phase, st.StepIndex, st.Given
 		m.advanceOnce()
-		if m.st.Phase == PhaseDone || m.st.Phase == before && m.st.StepIndex == index && m.st.Given == given {
-			return
+		m.dt = 0 // has been counted, for the phase in which it passed
+		if st.Phase != phase || st.StepIndex != index || st.Given != given {
+			continue
 		}
-		m.dt = 0 // time has been counted for the phase in which it passed
+		if st.Counts.Away && st.Phase != PhaseReturning {
+			st.Reason = "the provider cannot be reached; everything stays as it is"
+		}
+		return
 	}
-	panic(fmt.Sprintf("BUG: rollout %s does not come to rest in phase %s", m.st.ID, m.st.Phase))
+	panic(fmt.Sprintf("BUG: rollout %s does not come to rest in phase %s", st.ID, st.Phase))
 }
 
 func (m *machine) advanceOnce() {
@@ -259,7 +266,7 @@ func (m *machine) opening() string {
 	p := m.plan
 	s := fmt.Sprintf("%s: %s goes in for %s, %s", p.Service, p.Version, p.Stable, p.Strategy)
 	if n := len(p.Steps); n > 0 {
-		s += fmt.Sprintf(" in %d steps", n)
+		s += " in " + plural(n, "step")
 	}
 	return s
 }

@@ -21,6 +21,22 @@ func number(x float64) string {
 	return strconv.FormatFloat(math.Round(x*100)/100, 'f', -1, 64)
 }
 
+// points prints an increase of a percentage.
+func points(x float64) string {
+	if x == 1 {
+		return "1 point"
+	}
+	return number(x) + " points"
+}
+
+// eValue prints an e-value; from some size on the figure says nothing more.
+func eValue(x float64) string {
+	if x >= 1e6 {
+		return "above a million"
+	}
+	return number(x)
+}
+
 func percent(x float64) string { return number(x) + "%" }
 
 func ms(x float64) string {
@@ -45,10 +61,12 @@ func span(d time.Duration) string {
 	return s
 }
 
-// instances prints a count with its noun.
-func instances(n int) string {
+// plural prints a count with its noun.
+func plural(n int, noun string) string {
 	if n == 1 {
-		return "1 instance"
+		return "1 " + noun
 	}
-	return strconv.Itoa(n) + " instances"
+	return strconv.Itoa(n) + " " + noun + "s"
 }
+
+func instances(n int) string { return plural(n, "instance") }

@@ -116,7 +116,7 @@ func (v *validator) steps(steps []CanaryStep) {
 		if s.Cohort != nil {
 			v.cohort(field+".cohort", *s.Cohort)
 		}
-		if s.Weight == 0 {
+		if s.Weight <= 0 {
 			continue
 		}
 		if s.Weight < highest {

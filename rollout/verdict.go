@@ -80,6 +80,7 @@ type Asked struct {
 // Verdict says what the figures so far come to. It may be asked at any time
 // and as often as wanted without harm to the confidence.
 func (j *Judge) Verdict(a Analysis, q Asked) Verdict {
+	a = a.withDefaults()
 	v := Verdict{Outcome: Passing, Evidence: j.evidence(a, q)}
 	e := &v.Evidence
 	for _, t := range e.Tests {
@@ -89,7 +90,7 @@ func (j *Judge) Verdict(a Analysis, q Asked) Verdict {
 		if why := j.confirm(a, t.Test, e); why != "" {
 			v.Outcome, e.Decided = Failing, t.Test
 			v.Sentence = fmt.Sprintf("%s (%s requests of %s, e-value %s, %s needed)",
-				why, number(e.Candidate.Requests), q.Candidate, number(t.Value), number(t.Threshold))
+				why, number(e.Candidate.Requests), q.Candidate, eValue(t.Value), number(t.Threshold))
 			return v
 		}
 	}
@@ -101,35 +102,51 @@ func (j *Judge) Verdict(a Analysis, q Asked) Verdict {
 	}
 	v.Sentence = fmt.Sprintf("%s holds its limits: errors %s against %s, p95 %s against %s",
 		q.Candidate, percent(e.Candidate.ErrorRate), percent(e.Stable.ErrorRate), ms(e.Candidate.P95Ms), ms(e.Stable.P95Ms))
+	if e.Stable.Requests == 0 {
+		v.Sentence = fmt.Sprintf("%s had errors of %s and a p95 of %s; %s had no requests in the same seconds to compare with",
+			q.Candidate, percent(e.Candidate.ErrorRate), ms(e.Candidate.P95Ms), q.Stable)
+	}
 	return v
 }
 
-// evidence puts the figures together. The confidence is shared evenly by the tests that the plan asks for.
+// reached reports whether a test is at its threshold: without it no verdict can be failing.
+func (j *Judge) reached(a Analysis) bool {
+	for _, t := range j.tests(a) {
+		if t.Value >= t.Threshold {
+			return true
+		}
+	}
+	return false
+}
+
+// tests returns the tests that the plan asks for, which share its confidence evenly.
+func (j *Judge) tests(a Analysis) []TestFigure {
+	tests := make([]TestFigure, 0, 5)
+	add := func(t Test, m *Mixture, asked bool) {
+		if asked {
+			tests = append(tests, TestFigure{Test: t, Value: m.value()})
+		}
+	}
+	add(TestErrorRate, &j.ErrorRate, true)
+	add(TestLatency, &j.Latency, true)
+	add(TestMaxErrorRate, &j.MaxErrorRate, a.MaxErrorRate > 0)
+	add(TestMaxP95, &j.MaxP95, a.MaxP95Ms > 0)
+	add(TestMaxP99, &j.MaxP99, a.MaxP99Ms > 0)
+	for i := range tests {
+		tests[i].Threshold = rounded(float64(len(tests)) / (1 - a.withDefaults().Confidence))
+	}
+	return tests
+}
+
 func (j *Judge) evidence(a Analysis, q Asked) Evidence {
 	a = a.withDefaults()
-	tests := []TestFigure{
-		{Test: TestErrorRate, Value: j.ErrorRate.value()},
-		{Test: TestLatency, Value: j.Latency.value()},
-	}
-	if a.MaxErrorRate > 0 {
-		tests = append(tests, TestFigure{Test: TestMaxErrorRate, Value: j.MaxErrorRate.value()})
-	}
-	if a.MaxP95Ms > 0 {
-		tests = append(tests, TestFigure{Test: TestMaxP95, Value: j.MaxP95.value()})
-	}
-	if a.MaxP99Ms > 0 {
-		tests = append(tests, TestFigure{Test: TestMaxP99, Value: j.MaxP99.value()})
-	}
-	for i := range tests {
-		tests[i].Threshold = rounded(float64(len(tests)) / (1 - a.Confidence))
-	}
 	return Evidence{
 		Stable:          j.Stable.figures(q.Stable, j.BoundsMs),
 		Candidate:       j.Candidate.figures(q.Candidate, j.BoundsMs),
 		RecentStable:    j.RecentStable.figures(q.Stable, j.BoundsMs),
 		RecentCandidate: j.RecentCandidate.figures(q.Candidate, j.BoundsMs),
 		Seconds:         rounded(j.Seconds),
-		Tests:           tests,
+		Tests:           j.tests(a),
 		Confidence:      a.Confidence,
 		MinRequests:     a.MinRequests,
 		MissingRequests: max(0, a.MinRequests-int(min(q.StepSeen, 1<<31))),
@@ -148,13 +165,19 @@ func (j *Judge) confirm(a Analysis, t Test, e *Evidence) string {
 	spans := []struct {
 		text string
 		s, c Figures
-	}{{"", e.Stable, c}, {" lately", e.RecentStable, e.RecentCandidate}}
+	}{{"", e.Stable, c}, {"lately ", e.RecentStable, e.RecentCandidate}}
 	for _, p := range spans {
 		if why := exceeded(a, t, p.s, p.c); why != "" {
-			return why + p.text
+			return p.text + why
 		}
 	}
 	return ""
+}
+
+// useless reports whether most of what the candidate answered in the last seconds were failures.
+func (j *Judge) useless() bool {
+	c := j.NowCandidate
+	return c.Requests >= 5 && 2*c.Errors >= c.Requests
 }
 
 // outright reports whether the candidate does hardly anything but fail.
@@ -168,22 +191,22 @@ func exceeded(a Analysis, t Test, s, c Figures) string {
 	switch t {
 	case TestErrorRate:
 		if c.ErrorRate-s.ErrorRate > a.MaxErrorRateIncrease {
-			return fmt.Sprintf("%s of the requests of %s failed against %s of %s, %s points more is allowed",
-				percent(c.ErrorRate), c.Version, percent(s.ErrorRate), s.Version, number(a.MaxErrorRateIncrease))
+			return fmt.Sprintf("%s of the requests of %s failed against %s of %s; up to %s more is allowed",
+				percent(c.ErrorRate), c.Version, percent(s.ErrorRate), s.Version, points(a.MaxErrorRateIncrease))
 		}
 	case TestLatency:
 		return slower(a, s, c)
 	case TestMaxErrorRate:
 		if c.ErrorRate > a.MaxErrorRate {
-			return fmt.Sprintf("%s of the requests of %s failed, the limit is %s", percent(c.ErrorRate), c.Version, percent(a.MaxErrorRate))
+			return fmt.Sprintf("%s of the requests of %s failed; the limit is %s", percent(c.ErrorRate), c.Version, percent(a.MaxErrorRate))
 		}
 	case TestMaxP95:
 		if c.P95Ms > a.MaxP95Ms {
-			return fmt.Sprintf("p95 of %s is %s, the limit is %s", c.Version, ms(c.P95Ms), ms(a.MaxP95Ms))
+			return fmt.Sprintf("p95 of %s is %s; the limit is %s", c.Version, ms(c.P95Ms), ms(a.MaxP95Ms))
 		}
 	case TestMaxP99:
 		if c.P99Ms > a.MaxP99Ms {
-			return fmt.Sprintf("p99 of %s is %s, the limit is %s", c.Version, ms(c.P99Ms), ms(a.MaxP99Ms))
+			return fmt.Sprintf("p99 of %s is %s; the limit is %s", c.Version, ms(c.P99Ms), ms(a.MaxP99Ms))
 		}
 	}
 	return ""
@@ -196,8 +219,8 @@ func slower(a Analysis, s, c Figures) string {
 		s, c float64
 	}{{"p50", s.P50Ms, c.P50Ms}, {"p80", s.P80Ms, c.P80Ms}, {"p95", s.P95Ms, c.P95Ms}} {
 		if q.s > 0 && q.c > factor*q.s {
-			return fmt.Sprintf("%s of %s is %s against %s of %s, %s%% more is allowed",
-				q.name, c.Version, ms(q.c), ms(q.s), s.Version, number(a.MaxLatencyIncreasePercent))
+			return fmt.Sprintf("%s of %s is %s against %s of %s; up to %s more is allowed",
+				q.name, c.Version, ms(q.c), ms(q.s), s.Version, percent(a.MaxLatencyIncreasePercent))
 		}
 	}
 	return ""

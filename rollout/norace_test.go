@@ -1,0 +1,6 @@
+//go:build !race
+
+package rollout
+
+// runs of each simulation.
+const runs = 1000
