@@ -200,8 +200,8 @@ func (o *Outlier) maybeEject(id string, kind FailureKind, cause string, now time
 		m.told = true
 		return Decision{ID: id, Action: Hold, At: now, Reason: cause + "; not ejected: " + o.boundReason()}, true
 	}
-	m.times = m.timesAt(now, o.policy.BaseEjection) + 1
-	d := o.ejectionTime(m.times)
+	m.times = o.timesAt(m, now) + 1
+	d := min(o.longest(), time.Duration(m.times)*o.policy.BaseEjection)
 	m.until, m.ejected, m.kind = now.Add(d), now, kind
 	m.streak, m.told = 0, false
 	o.ejected++
@@ -212,18 +212,17 @@ func (o *Outlier) maybeEject(id string, kind FailureKind, cause string, now time
 	return Decision{ID: id, Action: Eject, At: now, Until: m.until, Reason: reason}, true
 }
 
-// timesAt is the count of ejections in a row after its decay: one is forgotten for each BaseEjection spent in traffic.
-func (m *member) timesAt(now time.Time, base time.Duration) int {
+// timesAt is the count of m's ejections in a row after its decay: one is forgotten for each BaseEjection spent in traffic. It
+// counts no further than the longest ejection, so that a bad day is not held against an endpoint for days.
+func (o *Outlier) timesAt(m *member, now time.Time) int {
+	base := o.policy.BaseEjection
 	if m.times == 0 || base <= 0 {
 		return m.times
 	}
-	return max(0, m.times-int(now.Sub(m.returned)/base))
+	return max(0, min(m.times, int(o.longest()/base))-int(now.Sub(m.returned)/base))
 }
 
-func (o *Outlier) ejectionTime(times int) time.Duration {
-	bound := max(o.policy.MaxEjection, o.policy.BaseEjection)
-	return min(bound, time.Duration(times)*o.policy.BaseEjection)
-}
+func (o *Outlier) longest() time.Duration { return max(o.policy.MaxEjection, o.policy.BaseEjection) }
 
 // allowed tells whether n members may be ejected at once.
 func (o *Outlier) allowed(n int) bool {
