@@ -30,7 +30,7 @@ func newFailureLimit() *failureLimit { return &failureLimit{clean: map[string]ti
 func (l *failureLimit) wait(address string, now time.Time) time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	ahead := l.clean[clientKey(address)].Sub(now)
+	ahead := max(l.clean[clientKey(address)].Sub(now), 0)
 	return max(ahead-failureForgiven+failureRefill, 0)
 }
 
