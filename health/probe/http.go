@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 )
 
@@ -40,6 +41,9 @@ func (p *httpProber) Probe(ctx context.Context, address string) error {
 	}
 	resp, err := p.transport.RoundTrip(req)
 	if err != nil {
+		if _, what, ok := strings.Cut(err.Error(), "transport connection broken: "); ok {
+			return fmt.Errorf("it does not answer in HTTP: %s", what)
+		}
 		return explain(err, p.check.Timeout)
 	}
 	_, err = io.CopyN(io.Discard, resp.Body, bodyLimit)
@@ -60,7 +64,7 @@ func (p *httpProber) request(ctx context.Context, address string) (*http.Request
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, scheme+"://"+address+p.check.Path, nil)
 	if err != nil {
-		return nil, fmt.Errorf("cannot make a request of address %q and path %q: %w", address, p.check.Path, err)
+		return nil, fmt.Errorf("cannot use address %q and path %q: %w", address, p.check.Path, err)
 	}
 	req.Header.Set("User-Agent", "gatewayd-health")
 	for name, value := range p.check.Headers {
