@@ -114,7 +114,7 @@ func (g *group) send(name string, firing []*Alert, reason NotificationReason, no
 		g.Begun = now
 	}
 	n := Notification{
-		Key:   fmt.Sprintf("%s@%s", name, g.Begun.UTC().Format("20060102T150405Z")),
+		Key:   fmt.Sprintf("%s@%s", cmp.Or(name, "gatewayd"), g.Begun.UTC().Format("20060102T150405Z")),
 		Group: name, At: now, Reason: reason, Status: Resolved,
 	}
 	for _, id := range slices.Sorted(maps.Keys(g.Over)) {

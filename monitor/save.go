@@ -164,7 +164,7 @@ func loadService(name string, cells []savedCell) (*service, error) {
 			sv.series.first = start
 		}
 	}
-	sv.known = sv.series.last
+	sv.known, sv.series.restarted = sv.series.last, sv.series.last
 	return sv, nil
 }
 

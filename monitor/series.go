@@ -22,6 +22,10 @@ type series struct {
 	tiers []tier
 	first time.Time // of the first observation; zero: none
 	last  time.Time
+
+	// restarted is when the finer rings began anew while the coarser ones were
+	// loaded; zero: never. Long windows that begin before it take the coarser ones.
+	restarted time.Time
 }
 
 type width struct {
@@ -76,14 +80,19 @@ func (s *series) add(at time.Time, c *cell) {
 }
 
 // each calls visit with every cell that holds observations of (from, to],
-// oldest first, from the finest ring that reaches back to from.
+// oldest first, from the finest ring that reaches back to from. A coarse ring gives
+// whole cells, so that (from, to] begins up to half a cell earlier or later.
 func (s *series) each(from, to time.Time, visit func(*cell)) {
 	s.tierFor(to.Sub(from), to).each(from, to, visit)
 }
 
 func (t *tier) each(from, to time.Time, visit func(*cell)) {
 	last := t.index(to)
-	first := max(t.index(from)+1, last-int64(len(t.cells))+1)
+	first := t.index(from) + 1
+	if t.step > time.Second {
+		first = t.index(from.Add(t.step / 2)) // cells that lie in it with more than half
+	}
+	first = max(first, last-int64(len(t.cells))+1)
 	for i := first; i <= last; i++ {
 		if c := t.at(i); c.index == i && c.ticks > 0 {
 			visit(c)
@@ -96,6 +105,9 @@ func (t *tier) each(from, to time.Time, visit func(*cell)) {
 func (s *series) tierFor(span time.Duration, to time.Time) *tier {
 	age := span + max(s.last.Sub(to), 0)
 	for i := range s.tiers {
+		if i < firstSavedTier && span >= 30*time.Minute && to.Add(-span).Before(s.restarted) && len(s.tiers) > firstSavedTier {
+			continue
+		}
 		if s.tiers[i].covers(age) {
 			return &s.tiers[i]
 		}

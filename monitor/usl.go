@@ -17,7 +17,7 @@ type Curve struct {
 	Rate       float64 `json:"rate"`
 	Contention float64 `json:"contention"`
 	Coherence  float64 `json:"coherence"`
-	Misfit     float64 `json:"misfit"` // root of the mean squared relative error over the points: 0.1 is off by a tenth
+	Misfit     float64 `json:"misfit"` // standard error of the points, relative: 0.1 is off by a tenth
 }
 
 // At is the throughput with n instances.
@@ -53,33 +53,32 @@ type ScalePoint struct {
 // positive rate.
 //
 // n/X(n) = a + b(n-1) + c n(n-1) with a = 1/Rate is linear in its unknowns, which may
-// not be negative: of all choices of unknowns that are zero, the best whose others are positive.
+// not be negative: of all choices of unknowns that are zero, the one with the smallest
+// misfit whose others are positive. Unknowns as many as points would fit anything, so three points
+// have either contention or coherence.
 func FitCurve(points []ScalePoint) (curve Curve, ok bool) {
 	distinct := map[float64]bool{}
+	var usable []ScalePoint
 	for _, p := range points {
 		if p.Instances >= 1 && p.Throughput > 0 {
 			distinct[p.Instances] = true
+			usable = append(usable, p)
 		}
 	}
 	if len(distinct) < 3 {
 		return Curve{}, false
 	}
 	best := math.Inf(1)
-	for use := range 4 {
-		coef, solved := solveScale(points, use&1 != 0, use&2 != 0)
+	for _, use := range [][2]bool{{false, false}, {true, false}, {false, true}, {true, true}} {
+		if use[0] && use[1] && len(distinct) < 4 {
+			continue
+		}
+		coef, solved := solveScale(usable, use[0], use[1])
 		if !solved || coef[0] <= 0 || coef[1] < 0 || coef[2] < 0 {
 			continue
 		}
 		c := Curve{Rate: 1 / coef[0], Contention: coef[1] / coef[0], Coherence: coef[2] / coef[0]}
-		var sum, n float64
-		for _, p := range points {
-			if p.Instances >= 1 && p.Throughput > 0 {
-				e := c.At(p.Instances)/p.Throughput - 1
-				sum += e * e
-				n++
-			}
-		}
-		c.Misfit = math.Sqrt(sum / n)
+		c.Misfit = c.misfit(usable, use)
 		if c.Misfit < best {
 			best, curve, ok = c.Misfit, c, true
 		}
@@ -87,13 +86,24 @@ func FitCurve(points []ScalePoint) (curve Curve, ok bool) {
 	return curve, ok
 }
 
+func (c Curve) misfit(points []ScalePoint, use [2]bool) float64 {
+	sum, free := 0.0, float64(len(points)-1)
+	for _, p := range points {
+		e := c.At(p.Instances)/p.Throughput - 1
+		sum += e * e
+	}
+	for _, u := range use {
+		if u {
+			free--
+		}
+	}
+	return math.Sqrt(sum / free)
+}
+
 // solveScale solves the normal equations for the unknowns in use; the others are zero.
 func solveScale(points []ScalePoint, contention, coherence bool) (coef [3]float64, ok bool) {
 	var m [3][4]float64
 	for _, p := range points {
-		if p.Instances < 1 || p.Throughput <= 0 {
-			continue
-		}
 		n := p.Instances
 		y := n / p.Throughput
 		row := [4]float64{1, n - 1, n * (n - 1), y}

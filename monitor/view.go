@@ -106,12 +106,13 @@ func (v *view) queueing(t FindingType) bool {
 }
 
 // busy tells whether the instances have no room for more work: by their CPU, or
-// where that is unknown by their slots.
+// where that is unknown by their slots, unless these are full only because each request
+// takes longer than usual.
 func (v *view) busy() bool {
 	if cpu := v.sum.cpu.mean(); !math.IsNaN(cpu) {
 		return cpu >= 60
 	}
-	return v.sum.slotUse() >= 0.8
+	return v.sum.slotUse() >= 0.8 && !(v.loadFlat() && v.slower() >= 1.6)
 }
 
 // arrivals is per second.
