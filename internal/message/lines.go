@@ -101,10 +101,10 @@ func (s *HeadScanner) Complete(buf []byte) bool {
 			return true
 		}
 		empty := end-1 == s.line
-		if empty && s.any {
+		if empty && (s.any || s.line >= 4) {
 			return true
 		}
-		s.any = s.any || !empty || s.line >= 4
+		s.any = s.any || !empty
 		s.line, s.seen = end+1, end+1
 	}
 }

@@ -100,10 +100,10 @@ func (r *Request) Parse(buf []byte, lim Limits) (int, *Error) {
 	start := skipEmptyLines(buf)
 	line, n, err := cutLine(buf[start:], lim.HeadBytes)
 	if err != nil || n == 0 {
-		if err == nil && len(buf)-start > lim.TargetBytes+32 && bytes.Count(buf[start:], space) < 2 {
-			return 0, refuse(414, "request target is too long")
+		if targetTooLong(buf[start:], lim) {
+			err = refuse(414, "request target is too long")
 		}
-		return 0, r.unfinished(err, buf[start:], lim)
+		return 0, err
 	}
 	if err := r.parseRequestLine(line, lim); err != nil {
 		return 0, err
@@ -118,14 +118,17 @@ func (r *Request) Parse(buf []byte, lim Limits) (int, *Error) {
 	return start + n + m, nil
 }
 
-var space = []byte(" ")
-
-// unfinished turns "the first line does not fit" into 414 when it is the target that does not.
-func (r *Request) unfinished(err *Error, buf []byte, lim Limits) *Error {
-	if err != nil && err.Status == 431 && bytes.Count(buf[:min(len(buf), lim.HeadBytes)], space) < 2 {
-		return refuse(414, "request target is too long")
+// targetTooLong tells whether a request line that is not complete, or does not fit, fails by its target.
+func targetTooLong(buf []byte, lim Limits) bool {
+	first := bytes.IndexByte(buf, ' ')
+	if first < 0 {
+		return false
 	}
-	return err
+	target := buf[first+1:]
+	if end := bytes.IndexAny(target, " \r\n"); end >= 0 {
+		target = target[:end]
+	}
+	return len(target) > lim.TargetBytes
 }
 
 // skipEmptyLines returns how many bytes of line ends stand before the request line: clients of old sent one after
@@ -175,11 +178,12 @@ func isDigit(c byte) bool { return c >= '0' && c <= '9' }
 
 // requestActs are the kinds that interpret has to look at.
 var requestActs = SetOf(KindHost, KindConnection, KindContentLength, KindTransferEncoding, KindUpgrade,
-	KindExpect, KindTE, KindMaxForwards)
+	KindExpect, KindTE, KindMaxForwards, KindTrailer)
 
 // interpret reads framing and connection control out of the fields (RFC 9112 sections 3.2, 6 and 9).
 func (r *Request) interpret() *Error {
-	var connection, upgrade, te, expect []byte
+	var upgrade, te []byte
+	var expect bool
 	var hosts, lengths, codings int
 	for i := range r.Fields {
 		f := &r.Fields[i]
@@ -203,7 +207,6 @@ func (r *Request) interpret() *Error {
 				return err
 			}
 		case KindConnection:
-			connection = f.Value
 			if err := r.parseConnection(f.Value); err != nil {
 				return err
 			}
@@ -212,7 +215,14 @@ func (r *Request) interpret() *Error {
 		case KindTE:
 			te = f.Value
 		case KindExpect:
-			expect = f.Value
+			if r.Minor == 1 && !EqualFold(f.Value, "100-continue") {
+				return refuse(417, "expectation other than 100-continue")
+			}
+			expect = r.Minor == 1
+		case KindTrailer:
+			if err := checkTrailer(f.Value); err != nil {
+				return err
+			}
 		case KindMaxForwards:
 			if n, ok := parseLength(f.Value); ok && n < 1<<31 {
 				r.MaxForwards = int(n)
@@ -228,14 +238,9 @@ func (r *Request) interpret() *Error {
 	if err := r.checkHost(hosts); err != nil {
 		return err
 	}
-	if expect != nil && r.Minor == 1 {
-		if !EqualFold(expect, "100-continue") {
-			return refuse(417, "expectation other than 100-continue")
-		}
-		r.ExpectContinue = r.HasBody()
-	}
-	if connection != nil && r.Minor == 1 {
-		r.TrailersOK = te != nil && HasToken(te, "trailers")
+	r.ExpectContinue = expect && r.HasBody()
+	if r.Minor == 1 {
+		r.TrailersOK = te != nil && HasToken(te, "trailers") && r.connectionNames("te")
 		if upgrade != nil && r.connectionNames("upgrade") {
 			r.Upgrade = upgrade
 		}
@@ -274,6 +279,19 @@ func (r *Request) checkFraming(codings, lengths int) *Error {
 	return nil
 }
 
+// checkTrailer refuses the announcement of a trailer field that would change where the message ends.
+func checkTrailer(value []byte) *Error {
+	for more := true; more; {
+		var name []byte
+		name, value, more = NextToken(value)
+		switch KindOf(name) {
+		case KindTransferEncoding, KindContentLength, KindTrailer:
+			return bad("trailer field that frames the message")
+		}
+	}
+	return nil
+}
+
 func (r *Request) checkHost(hosts int) *Error {
 	if hosts > 1 {
 		return bad("more than one Host")
@@ -285,7 +303,7 @@ func (r *Request) checkHost(hosts int) *Error {
 		return bad("malformed Host")
 	}
 	if r.authority != nil {
-		if r.Verb != VerbConnect && !ValidHost(r.authority) {
+		if _, port := SplitPort(r.authority); !ValidHost(r.authority) || r.Verb == VerbConnect && port == nil {
 			return bad("malformed authority in the request target")
 		}
 		r.Host = r.authority

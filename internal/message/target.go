@@ -1,6 +1,10 @@
 package message
 
-import "bytes"
+import (
+	"bytes"
+	"net/netip"
+	"unsafe"
+)
 
 // parseTarget splits the request target into authority, path and query by its form (RFC 9112 section 3.2) and
 // normalises the path. authority is nil unless the target is in absolute or authority form.
@@ -184,18 +188,16 @@ func ValidHost(b []byte) bool {
 	return bytes.IndexAny(host, ":[]%") < 0
 }
 
+// validIPv6 refuses zones: they mean nothing to another host.
 func validIPv6(b []byte) bool {
-	colons := 0
-	for _, c := range b {
-		switch {
-		case c == ':':
-			colons++
-		case c == '.' || unhex(c) >= 0:
-		default:
-			return false
-		}
+	const longest = len("0000:0000:0000:0000:0000:ffff:255.255.255.255")
+	if len(b) > longest || bytes.IndexByte(b, ':') < 0 || bytes.IndexByte(b, '%') >= 0 {
+		return false
 	}
-	return colons >= 2
+	// ParseAddr keeps its argument only in an error, dropped here, and in a zone, refused above; so it may see b
+	// without a copy on the heap.
+	_, err := netip.ParseAddr(unsafe.String(unsafe.SliceData(b), len(b)))
+	return err == nil
 }
 
 func validPort(port []byte) bool {
