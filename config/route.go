@@ -20,7 +20,7 @@ type Route struct {
 	RequestHeaders HeaderRules `key:"requestHeaders" example:"{set: {x-team: shop}, remove: [x-internal]}"`
 	// Changes to the header of responses.
 	ResponseHeaders HeaderRules `key:"responseHeaders" example:"{set: {strict-transport-security: max-age=31536000}, remove: [x-powered-by]}"`
-	// From the end of the request's head to the beginning of the response, waiting in the queue and retries included; then 504. 0s is no limit. Upgraded connections and bodies under way are bounded by the service's timeouts.streamIdle instead.
+	// From the end of the request, its body included, to the beginning of the response, waiting in the queue and retries included; then 504. 0s is no limit. Upgraded connections and bodies under way are bounded by the service's timeouts.streamIdle instead.
 	Timeout time.Duration `key:"timeout" default:"15s" range:"0s..24h"`
 	// The largest request body; a larger one is answered with 413. 0 is no limit: bodies are streamed and take no memory.
 	MaxBodyBytes Size `key:"maxBodyBytes" default:"0" range:"0.."`
@@ -106,7 +106,7 @@ type Retries struct {
 	PerTryTimeout time.Duration `key:"perTryTimeout" default:"0s" range:"0s..24h"`
 	// What counts as failed: connect-failure, reset (the connection broke before the response), timeout (of one try), or a status from 500 to 599.
 	On []RetryCondition `key:"on" default:"[connect-failure, reset, \"502\", \"503\"]" format:"retry-condition"`
-	// Retries under way as a share of the requests in flight of the service; beyond it failures are passed on. A few are always allowed.
+	// Retries as a share of the requests of the service, both over the last 10 seconds; beyond it failures are passed on. 20 retries within 10 seconds are always allowed.
 	BudgetPercent Percent `key:"budgetPercent" default:"20"`
 	// The mean wait before the first retry; it doubles with each, and is random between 0 and twice the mean.
 	Backoff time.Duration `key:"backoff" default:"25ms" range:"0s..1m"`

@@ -18,6 +18,7 @@ func main() {
 		stdout: os.Stdout,
 		stderr: os.Stderr,
 		notify: signal.Notify,
+		serve:  serveGateway,
 	})
 	os.Exit(code)
 }

@@ -93,7 +93,7 @@ func (c *cli) root() *cobra.Command {
 	group(root, "client", c.statusCommand(), c.scaleCommand(), c.deployCommand(), c.rolloutCommand(), c.rollbackCommand(),
 		c.drainCommand(), c.undrainCommand(), c.maintenanceCommand(), c.eventsCommand(), c.alertsCommand(), c.bottlenecksCommand(),
 		c.costCommand(), c.reportCommand(), c.metricsCommand(), c.reloadCommand(), c.topCommand(), c.healthcheckCommand())
-	group(root, "tools", c.demoCommand(), c.versionCommand())
+	group(root, "tools", c.demoCommand(), c.versionCommand(), c.guardCommand())
 	markUsage(root)
 	return root
 }

@@ -1,0 +1,28 @@
+package main
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"gatewayd/internal/gateway"
+	"gatewayd/provider/process"
+)
+
+// serveGateway runs the gateway for the run verb.
+func serveGateway(ctx context.Context, o serveOptions) error {
+	return gateway.Run(ctx, gateway.Options{
+		ConfigPath: o.ConfigPath, Stdout: o.Stdout, Stderr: o.Stderr, Version: o.Version, Reload: o.Reload, Upgrade: o.Upgrade,
+	})
+}
+
+// guardCommand is what the gateway starts beside itself so that no process of an instance outlives it; see process.Guard.
+func (c *cli) guardCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:    "process-guard",
+		Short:  "Ends the processes that a killed gateway left; started by the gateway",
+		Args:   cobra.NoArgs,
+		Hidden: true,
+		RunE:   func(*cobra.Command, []string) error { return process.GuardMain(c.stdin) },
+	}
+}

@@ -1,0 +1,155 @@
+package gateway
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+
+	"gatewayd/admin"
+	"gatewayd/admin/api"
+	"gatewayd/config"
+	"gatewayd/events"
+)
+
+// ports is the gateway as the admin API sees it. Its methods may be called by anyone: looking is at copies, changing goes through the
+// control loop.
+type ports struct{ g *Gateway }
+
+// setUpAdmin builds the admin server.
+func (g *Gateway) setUpAdmin(cfg *config.Config) (err error) {
+	p := ports{g}
+	g.registry.Add(collector{g})
+	opts := admin.Options{
+		Access: adminAccess(cfg), System: p, Services: p, Scaler: p, Drainer: p, Maintenance: p, Reloader: p, Config: p,
+		Events: g.bus, Metrics: g.registry, Audit: g.audit, Log: g.log,
+	}
+	g.addPorts(&opts)
+	g.admin, err = admin.New(opts)
+	return err
+}
+
+func adminAccess(cfg *config.Config) admin.Access {
+	a := admin.Access{Hosts: cfg.Admin.Hosts}
+	for _, t := range cfg.Admin.Tokens {
+		a.Tokens = append(a.Tokens, admin.Token{Name: t.Name, Role: admin.Role(t.Role), Value: string(t.Value)})
+	}
+	return a
+}
+
+// audit keeps who changed what.
+func (g *Gateway) audit(c admin.Change) {
+	e := events.Event{Type: events.Audit, Time: c.Time, Message: c.Caller.Name + ": " + c.Action, Data: map[string]any{
+		"who": c.Caller.Name, "role": string(c.Caller.Role), "from": c.Caller.From, "action": c.Action, "reason": c.Reason, "status": c.Status,
+	}}
+	if c.Error != "" {
+		e.Severity = events.Warning
+		e.Message += " was refused: " + c.Error
+	}
+	g.publishEvent(e)
+}
+
+// Status implements admin.System.
+func (p ports) Status() api.Status { return p.g.views.Load().status }
+
+// Ready implements admin.System.
+func (p ports) Ready() error {
+	switch {
+	case p.g.stopping.Load():
+		return errors.New("the gateway is stopping")
+	case !p.g.ready.Load():
+		return errors.New("the gateway is starting")
+	}
+	return nil
+}
+
+// Services implements admin.Services.
+func (p ports) Services() []api.Service { return p.g.views.Load().status.Services }
+
+// Service implements admin.Services.
+func (p ports) Service(name string) (api.Service, error) {
+	for _, s := range p.Services() {
+		if s.Name == name {
+			return s, nil
+		}
+	}
+	return api.Service{}, api.NotFound("service", name)
+}
+
+// onService runs fn in the control loop with the named service.
+func (p ports) onService(ctx context.Context, name string, fn func(s *service) error) error {
+	var err error
+	callErr := p.g.mail.call(ctx, func() {
+		s := p.g.services[name]
+		if s == nil {
+			err = api.NotFound("service", name)
+			return
+		}
+		err = fn(s)
+		p.g.settle()
+		p.g.copyViews()
+	})
+	if callErr != nil {
+		return callErr
+	}
+	return err
+}
+
+// Scale implements admin.Scaler.
+func (p ports) Scale(ctx context.Context, name string, req api.ScaleRequest) (result api.ScaleResult, err error) {
+	who := admin.CallerFrom(ctx).Name
+	err = p.onService(ctx, name, func(s *service) error {
+		result, err = p.g.scaleBy(s, req, who)
+		return err
+	})
+	return result, err
+}
+
+// Push implements admin.Scaler.
+func (p ports) Push(ctx context.Context, name string, figures api.PushedMetrics) error {
+	return p.onService(ctx, name, func(s *service) error { return p.g.push(s, figures) })
+}
+
+// Drain implements admin.Drainer.
+func (p ports) Drain(ctx context.Context, name, id string) error {
+	return p.onInstance(ctx, name, id, func(s *service, i *instance) {
+		if !i.manualDrain {
+			i.manualDrain = true
+			p.g.startDrain(s, i, "asked for by "+admin.CallerFrom(ctx).Name)
+		}
+	})
+}
+
+// Undrain implements admin.Drainer.
+func (p ports) Undrain(ctx context.Context, name, id string) error {
+	return p.onInstance(ctx, name, id, func(s *service, i *instance) { p.g.comeBack(s, i) })
+}
+
+func (p ports) onInstance(ctx context.Context, name, id string, fn func(*service, *instance)) error {
+	return p.onService(ctx, name, func(s *service) error {
+		_, i := s.instance(id)
+		if i == nil {
+			return api.NotFound("instance", id)
+		}
+		fn(s, i)
+		return nil
+	})
+}
+
+// SetMaintenance implements admin.Maintenance.
+func (p ports) SetMaintenance(ctx context.Context, name string, req api.MaintenanceRequest) error {
+	return p.onService(ctx, name, func(s *service) error {
+		p.g.setMaintenance(s, req, p.g.now())
+		return nil
+	})
+}
+
+// Reload implements admin.Reloader.
+func (p ports) Reload(ctx context.Context) (api.ReloadResult, error) {
+	return p.g.reload(ctx, "asked for by "+admin.CallerFrom(ctx).Name)
+}
+
+// EffectiveConfig implements admin.Config.
+func (p ports) EffectiveConfig() any {
+	return json.RawMessage(bytes.TrimSpace(p.g.views.Load().cfg.JSON()))
+}

@@ -1,0 +1,130 @@
+package gateway
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"gatewayd/config"
+	"gatewayd/events"
+	"gatewayd/provider/process"
+	"gatewayd/scaler"
+)
+
+// newServiceRunner builds the provider of a service without starting it. beside: another provider of the service still has instances.
+func (g *Gateway) newServiceRunner(spec *config.Service, beside bool) (*runner, error) {
+	switch p := spec.Provider; {
+	case p.Process != nil:
+		provider, err := g.newProcessProvider(spec, p.Process, beside)
+		if err != nil {
+			return nil, err
+		}
+		return newRunner(spec.Name, provider, g.log), nil
+	}
+	return nil, errors.New("services.*.provider has no key that is known")
+}
+
+func (g *Gateway) newProcessProvider(spec *config.Service, p *config.ProcessProvider, beside bool) (*process.Provider, error) {
+	name := spec.Name
+	key := name
+	if beside {
+		key += "#next"
+	}
+	env := make(map[string]string, len(p.Env))
+	for k, v := range p.Env {
+		env[k] = string(v)
+	}
+	opt := process.Options{
+		Service: name, Owner: g.kept.identity, Command: p.Command, Env: env, Dir: p.Dir, StopTimeout: p.StopTimeout,
+		OnExit: process.OnExit(p.OnGatewayExit), Backoff: process.Backoff{Base: p.Backoff.Initial, Max: p.Backoff.Max},
+		Logger: g.log,
+		Load:   func() ([]process.Record, error) { return g.loadProcesses(name, beside) },
+		Save: func(records []process.Record) error {
+			if err := g.kept.processes.Put(key, records); err != nil {
+				return err
+			}
+			return g.db.Sync()
+		},
+		OnEvent: func(e process.Event) { g.mail.post(func() { g.onProcessEvent(name, e) }) },
+	}
+	switch p.Output {
+	case "log":
+	case "none":
+		opt.Output.Line = func(string, []byte) {}
+	default:
+		opt.Output.Dir = p.Output
+	}
+	return process.New(opt)
+}
+
+// loadProcesses returns what an earlier run left of a service. One that is started beside another has nothing to take over.
+func (g *Gateway) loadProcesses(service string, beside bool) ([]process.Record, error) {
+	if beside {
+		return nil, nil
+	}
+	records, _, err := g.kept.processes.Get(service)
+	if err != nil {
+		return nil, err
+	}
+	next, _, err := g.kept.processes.Get(service + "#next")
+	return append(records, next...), err
+}
+
+// onProcessEvent adds what only the provider knows to what the loop finds out from lists.
+func (g *Gateway) onProcessEvent(service string, e process.Event) {
+	s := g.services[service]
+	if s == nil {
+		return
+	}
+	switch e.Kind {
+	case process.StartFailed:
+		s.scale.startFailures++
+		g.publishEvent(events.Event{Type: events.InstanceStopped, Service: service, Revision: e.Instance.Version, Instance: e.Instance.ID,
+			Severity: events.Critical,
+			Message:  fmt.Sprintf("instance %s of %s cannot be started: %s; the next try is at %s", e.Instance.ID, service, e.Reason, e.Instance.RetryAt.Format("15:04:05")),
+			Data:     map[string]any{"reason": e.Reason, "retryAt": e.Instance.RetryAt}})
+	case process.Exited:
+		if _, i := s.instance(e.Instance.ID); i != nil && !i.everReady {
+			s.scale.startFailures++
+		}
+		if len(e.Output) > 0 {
+			g.log.Warn("an instance died; its last lines follow", "service", service, "instance", e.Instance.ID, "reason", e.Reason,
+				"output", strings.Join(e.Output, "\n"))
+		}
+	}
+}
+
+// startRunner starts a provider and has it report to the loop.
+func (g *Gateway) startRunner(s *service, rn *runner) {
+	rn.start(
+		func(list []scaler.Instance, err error) {
+			g.mail.post(func() {
+				if err != nil {
+					g.providerAway(s, err)
+					return
+				}
+				s.providerError = ""
+				g.syncProvided(s, rn, list)
+			})
+		},
+		func(version string, err error) {
+			g.mail.post(func() {
+				if r := s.revision(version); r != nil {
+					r.asked = -1 // ask again at the next turn
+				}
+				g.publishEvent(events.Event{Type: events.LimitReached, Service: s.name, Revision: version, Severity: events.Critical,
+					Message: fmt.Sprintf("cannot scale %s: %v", s.name, err), Data: map[string]any{"limit": "provider", "value": err.Error()}})
+			})
+		})
+}
+
+// providerAway keeps what is known: nothing is taken for gone because nobody can tell.
+func (g *Gateway) providerAway(s *service, err error) {
+	if s.providerError == err.Error() {
+		return
+	}
+	s.providerError = err.Error()
+	g.publishEvent(events.Event{Type: events.LimitReached, Service: s.name, Severity: events.Critical,
+		Message: fmt.Sprintf("the provider of %s does not answer: %v; what runs is kept", s.name, err),
+		Data:    map[string]any{"limit": "provider", "value": err.Error()}})
+}

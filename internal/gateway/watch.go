@@ -1,0 +1,138 @@
+package gateway
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/cespare/xxhash/v2"
+	"github.com/fsnotify/fsnotify"
+
+	"gatewayd/config"
+)
+
+// fileSet is a fingerprint of the content of every file that a config is made of.
+type fileSet map[string]uint64
+
+// quietFor is how long no file must change before they are read: editors and Kubernetes change several in a row.
+const quietFor = 200 * time.Millisecond
+
+// pollEvery catches changes that no notification tells of, as on some network file systems.
+const pollEvery = 15 * time.Second
+
+// watch waits for the end of ctx, and reloads on request and whenever a file that the config is made of changes. Folders are
+// watched rather than files: editors put a new file in the place of the old one, and Kubernetes turns a link.
+func (g *Gateway) watch(ctx context.Context) {
+	w, err := fsnotify.NewWatcher()
+	if err != nil {
+		g.log.Warn("cannot watch the config for changes by notification: it is looked at every 15 seconds", "err", err)
+		w = &fsnotify.Watcher{}
+	} else {
+		defer w.Close()
+	}
+	known := g.readFiles(g.cfg)
+	g.mail.post(func() { g.files = known })
+	g.watchFolders(w, known)
+	poll := time.NewTicker(pollEvery)
+	defer poll.Stop()
+	var quiet <-chan time.Time
+	for {
+		why := "the file has changed"
+		select {
+		case <-ctx.Done():
+			return
+		case <-g.opt.Reload:
+			why = "SIGHUP"
+		case <-w.Events:
+			quiet = time.After(quietFor)
+			continue
+		case err := <-w.Errors:
+			if err != nil {
+				g.log.Warn("cannot follow changes of the config for a moment", "err", err)
+			}
+			continue
+		case <-quiet:
+			quiet = nil
+		case <-poll.C:
+		}
+		now := g.readFiles(g.views.Load().cfg)
+		if why != "SIGHUP" && sameFiles(now, known) {
+			continue
+		}
+		known = now
+		g.reload(ctx, why) //nolint: the outcome is told in log, event, metric and status
+		known = g.readFiles(g.views.Load().cfg)
+		g.watchFolders(w, known)
+	}
+}
+
+func (g *Gateway) watchFolders(w *fsnotify.Watcher, files fileSet) {
+	for path := range files {
+		dir := filepath.Dir(path)
+		if err := w.Add(dir); err != nil {
+			g.log.Warn("cannot watch a folder for changes: its files are looked at every 15 seconds", "folder", dir, "err", err)
+		}
+	}
+}
+
+// readFiles takes the fingerprint of the config file and of what it refers to.
+func (g *Gateway) readFiles(cfg *config.Config) fileSet {
+	paths := []string{g.opt.ConfigPath}
+	if cfg != nil {
+		paths = append(paths, referredFiles(cfg)...)
+	}
+	set := fileSet{}
+	for _, path := range paths {
+		content, err := os.ReadFile(path)
+		if err != nil {
+			set[absolute(path)] = 0
+			continue
+		}
+		set[absolute(path)] = xxhash.Sum64(content)
+	}
+	return set
+}
+
+// referredFiles are the files whose content is part of the config.
+func referredFiles(cfg *config.Config) []string {
+	var paths []string
+	add := func(p string) {
+		if p != "" {
+			paths = append(paths, p)
+		}
+	}
+	for _, l := range cfg.Listeners {
+		if l.TLS == nil {
+			continue
+		}
+		for _, c := range l.TLS.Certificates {
+			add(c.Cert)
+			add(c.Key)
+		}
+		if l.TLS.ClientAuth != nil {
+			add(l.TLS.ClientAuth.CA)
+		}
+	}
+	for _, s := range cfg.Services {
+		add(s.Maintenance.Page)
+		if s.TLS != nil {
+			add(s.TLS.CA)
+			add(s.TLS.ClientCert)
+			add(s.TLS.ClientKey)
+		}
+	}
+	return paths
+}
+
+func sameFiles(a, b fileSet) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for path, sum := range a {
+		if other, ok := b[path]; !ok || other != sum {
+			return false
+		}
+	}
+	return true
+}

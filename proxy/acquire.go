@@ -1,0 +1,218 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"gatewayd/balancer"
+)
+
+// bindSession reads the affinity cookie.
+func (x *exchange) bindSession() {
+	if a := x.view.Affinity; a != nil {
+		x.bound, _ = cookie(x.req.Fields, a.Cookie)
+	}
+}
+
+// needsHash tells whether one of the revisions picks by hash.
+func needsHash(v *ServiceView) bool {
+	for i := range v.Revisions {
+		switch v.Revisions[i].Pool.Algorithm() {
+		case balancer.IPHash, balancer.Maglev:
+			return true
+		}
+	}
+	return false
+}
+
+// acquire sets x.endpoint and x.revision to an endpoint that was taken for this request, waiting for one in the service's
+// queue if need be.
+func (x *exchange) acquire() *failure {
+	x.query.Now = x.now
+	gate := x.view.Gate
+	if !gate.Busy() && !x.view.Hold {
+		if x.pick() {
+			return nil
+		}
+		if x.hopeless() {
+			return failNoInstance
+		}
+	}
+	return x.waitInQueue()
+}
+
+// waitInQueue waits until an endpoint has room. Snapshots may change meanwhile: each try is on the current one.
+func (x *exchange) waitInQueue() *failure {
+	gate, began := x.view.Gate, time.Now()
+	ctx, cancel := context.WithCancelCause(x.server.ctx)
+	defer cancel(nil)
+	watch := x.watchClient(cancel)
+	defer watch.Stop()
+	e, err := gate.Wait(ctx, x.queuePatience(began), func() *balancer.Endpoint {
+		x.refreshView()
+		if !x.view.Hold && x.pick() {
+			return x.endpoint
+		}
+		return nil
+	})
+	x.outcome.queued += time.Since(began)
+	x.view.QueueWait.Observe(time.Since(began))
+	if e != nil {
+		return nil
+	}
+	switch {
+	case errors.Is(err, balancer.ErrQueueFull):
+		if x.hopeless() {
+			return failNoInstance
+		}
+		return failQueueFull
+	case errors.Is(err, errClientGone):
+		return failClientGone
+	case errors.Is(err, balancer.ErrQueueTimeout):
+		if x.route.Timeout > 0 && time.Since(x.start) >= x.route.Timeout {
+			return failRouteTimeout
+		}
+		return failQueueTimeout
+	}
+	return failShutdown
+}
+
+var errClientGone = errors.New("the client has left")
+
+// watchClient looks at the client from time to time while its request waits, so that nobody waits for those who have left.
+func (x *exchange) watchClient(cancel context.CancelCauseFunc) *time.Timer {
+	const every = 250 * time.Millisecond
+	var t *time.Timer
+	down := x.down
+	armed := make(chan struct{})
+	t = time.AfterFunc(every, func() {
+		<-armed
+		if down.gone() {
+			cancel(errClientGone)
+			return
+		}
+		t.Reset(every)
+	})
+	close(armed)
+	return t
+}
+
+// queuePatience is how long the request may wait from now on.
+func (x *exchange) queuePatience(now time.Time) time.Duration {
+	patience := x.view.QueueTimeout
+	if x.route.Timeout > 0 {
+		patience = min(patience, x.route.Timeout-now.Sub(x.start))
+	}
+	return max(patience, time.Nanosecond)
+}
+
+// refreshView moves to the service's present view. A service that was taken out of the config in the meantime keeps the
+// view that the request began with.
+func (x *exchange) refreshView() {
+	for _, v := range x.server.snapshot.Load().Services {
+		if v.Service == x.view.Service {
+			x.view = v
+			return
+		}
+	}
+}
+
+// pick takes an endpoint without waiting: the one that the client is bound to, else one of the revision that cohort, session or
+// weights choose, else one of any other revision that has one fit. A further try goes to the stable revision first,
+// so that a candidate's failures stay with the candidate.
+func (x *exchange) pick() bool {
+	v := x.view
+	if len(v.Revisions) == 0 {
+		return false
+	}
+	first := v.Stable
+	if x.attempt == 0 {
+		if x.bound != nil && x.pickBound() {
+			return true
+		}
+		first = x.chooseRevision()
+	}
+	if x.pickFrom(first) {
+		return true
+	}
+	if v.Revisions[first].Pool.Why() == balancer.AtLimit && x.attempt == 0 {
+		return false // it is fit, only busy: the weights hold, the request waits
+	}
+	for i := range v.Revisions {
+		if i != first && x.pickFrom(i) {
+			return true
+		}
+	}
+	return false
+}
+
+// pickAgain takes an endpoint for a further try, without waiting for one.
+func (x *exchange) pickAgain() bool {
+	x.refreshView()
+	x.query.Now = time.Now().UnixNano()
+	return !x.view.Hold && x.pick()
+}
+
+func (x *exchange) pickFrom(i int) bool {
+	r := &x.view.Revisions[i]
+	e := r.Pool.Pick(&x.query)
+	if e == nil {
+		return false
+	}
+	x.endpoint, x.revision, x.held = e, r, true
+	return true
+}
+
+func (x *exchange) pickBound() bool {
+	for i := range x.view.Revisions {
+		r := &x.view.Revisions[i]
+		if e := r.Pool.Bound(&x.query, string(x.bound)); e != nil {
+			x.endpoint, x.revision, x.held = e, r, true
+			return true
+		}
+	}
+	return false
+}
+
+// chooseRevision returns the index of the revision that a new request goes to.
+func (x *exchange) chooseRevision() int {
+	v := x.view
+	if len(v.Revisions) == 1 {
+		return 0
+	}
+	if c := v.Cohort; c != nil && c.matches(x) {
+		return c.Revision
+	}
+	if x.bound != nil {
+		// The instance is gone but not the revision: the session stays on its version.
+		if i := v.Split.BoundShare(string(x.bound)); i >= 0 {
+			return i
+		}
+	}
+	return max(v.Split.Pick(), 0)
+}
+
+func (c *Cohort) matches(x *exchange) bool {
+	var value []byte
+	var ok bool
+	if c.Header != "" {
+		value, ok = x.req.Fields.Lookup(c.Header)
+	} else {
+		value, ok = cookie(x.req.Fields, c.Cookie)
+	}
+	return ok && (c.Value == "" || string(value) == c.Value)
+}
+
+// hopeless tells whether waiting would be in vain: no revision has an endpoint that is merely busy.
+func (x *exchange) hopeless() bool {
+	if x.view.Hold {
+		return false
+	}
+	for i := range x.view.Revisions {
+		if x.view.Revisions[i].Pool.Why() == balancer.AtLimit {
+			return false
+		}
+	}
+	return true
+}

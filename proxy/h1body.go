@@ -1,0 +1,179 @@
+package proxy
+
+import (
+	"io"
+	"sync/atomic"
+	"time"
+
+	"gatewayd/internal/message"
+)
+
+// h1body is the request body of an h1conn as its framing says. It is used by one goroutine at a time: the connection's,
+// or the one that pumps the body upstream.
+type h1body struct {
+	c       *h1conn
+	left    int64 // of a body with a length
+	read    int64 // body bytes so far
+	chunked bool
+	chunks  message.ChunkedReader
+	trailer message.Fields
+	done    bool
+	// interrupted: a pump was ended in the middle; what is left cannot be told from the next request.
+	interrupted atomic.Bool
+	idle        time.Duration
+	head        message.Limits
+}
+
+func (b *h1body) begin(c *h1conn, lim *ListenerSettings) {
+	b.c, b.idle, b.head = c, lim.BodyIdleTimeout, lim.Head
+	b.trailer, b.chunks, b.read = b.trailer[:0], message.ChunkedReader{}, 0
+	b.interrupted.Store(false)
+	b.chunked = c.req.Chunked
+	b.left = max(c.req.ContentLength, 0)
+	b.done = !b.chunked && b.left == 0
+}
+
+// whole returns the complete body if all of it stands in the connection's buffer. Chunked ones count as not whole.
+func (b *h1body) whole() ([]byte, bool) {
+	if b.done {
+		return nil, true
+	}
+	if b.chunked || b.read > 0 || int64(b.c.w-b.c.r) < b.left {
+		return nil, false
+	}
+	return b.c.buf[b.c.r : b.c.r+int(b.left)], true
+}
+
+// consumeWhole marks a body that whole returned as read.
+func (b *h1body) consumeWhole() {
+	if b.done {
+		return
+	}
+	b.c.r += int(b.left)
+	b.read, b.left, b.done = b.left, 0, true
+}
+
+// next reads the next piece of the body into p.
+func (b *h1body) next(p []byte) (int, error) {
+	if b.done {
+		return 0, io.EOF
+	}
+	if b.chunked {
+		return b.nextChunked(p)
+	}
+	p = p[:min(int64(len(p)), b.left)]
+	n, err := b.raw(p)
+	b.read += int64(n)
+	if b.left -= int64(n); b.left == 0 {
+		b.done = true
+	}
+	return n, err
+}
+
+// raw takes from the buffer what is there, or reads past it straight into p.
+func (b *h1body) raw(p []byte) (int, error) {
+	c := b.c
+	if c.w > c.r {
+		n := copy(p, c.buf[c.r:c.w])
+		c.r += n
+		return n, nil
+	}
+	c.setReadDeadline(time.Now().UnixNano()+int64(b.idle), int64(b.idle)/4)
+	n, err := c.nc.Read(p)
+	if n > 0 {
+		return n, nil
+	}
+	return 0, b.broken(err)
+}
+
+func (b *h1body) broken(err error) error {
+	if isTimeout(err) {
+		return failureError{failClientBodyStall}
+	}
+	if err == io.EOF {
+		return failureError{failClientIncomplete}
+	}
+	return failureError{failClientGone}
+}
+
+func (b *h1body) nextChunked(p []byte) (int, error) {
+	c := b.c
+	for {
+		if b.chunks.Done() {
+			return 0, b.readTrailers()
+		}
+		if c.r == c.w {
+			if err := b.fill(); err != nil {
+				return 0, err
+			}
+		}
+		// Next returns pieces of the buffer up to its end; what does not fit into p is left for the next call.
+		window := c.buf[c.r:min(c.w, c.r+len(p))]
+		data, n, merr := b.chunks.Next(window)
+		if merr != nil {
+			return 0, failureError{failClientBadBody}
+		}
+		c.r += n
+		if len(data) == 0 {
+			continue
+		}
+		b.read += int64(len(data))
+		return copy(p, data), nil
+	}
+}
+
+func (b *h1body) fill() error {
+	b.c.setReadDeadline(time.Now().UnixNano()+int64(b.idle), int64(b.idle)/4)
+	if err := b.c.more(); err != nil {
+		return b.broken(err)
+	}
+	return nil
+}
+
+func (b *h1body) readTrailers() error {
+	c := b.c
+	for {
+		n, merr := message.ParseTrailers(c.buf[c.r:c.w], &b.trailer, b.head)
+		if merr != nil {
+			return failureError{failClientBadBody}
+		}
+		if n > 0 {
+			c.r += n
+			b.done = true
+			return io.EOF
+		}
+		if c.w-c.r == len(c.buf) {
+			return failureError{failClientBadBody}
+		}
+		if err := b.fill(); err != nil {
+			return err
+		}
+	}
+}
+
+// discard reads over the rest of the body if it is small enough to be worth the connection.
+func (b *h1body) discard() bool {
+	const worth = 256 << 10
+	if b.interrupted.Load() || b.left > worth || b.c.req.ExpectContinue && !b.c.reply.continued {
+		return false
+	}
+	p := b.c.server.bufs.body.get()
+	defer b.c.server.bufs.release(p)
+	for total := 0; total <= worth; {
+		n, err := b.next(p)
+		if err == io.EOF {
+			return true
+		}
+		if err != nil {
+			return false
+		}
+		total += n
+	}
+	return false
+}
+
+// failureError carries a failure through an error return.
+type failureError struct{ *failure }
+
+// Error returns the cause.
+func (e failureError) Error() string { return string(e.cause) }

@@ -1,0 +1,252 @@
+package proxy
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+)
+
+var errShutdown = errors.New("the gateway is shutting down")
+
+// listener accepts connections on one address.
+type listener struct {
+	server  *Server
+	name    string
+	address string
+	tcp     *net.TCPListener
+	slots   slots
+}
+
+// slots counts the open connections of a listener against their maximum, which may change.
+type slots struct {
+	mu   sync.Mutex
+	free sync.Cond
+	n    int64
+	gone bool
+}
+
+// take waits until fewer than max() connections are open, and tells whether the listener is still there.
+func (s *slots) take(max func() int64) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for s.n >= max() && !s.gone {
+		s.free.Wait()
+	}
+	if s.gone {
+		return false
+	}
+	s.n++
+	return true
+}
+
+func (s *slots) give() {
+	s.mu.Lock()
+	s.n--
+	s.mu.Unlock()
+	s.free.Broadcast()
+}
+
+func (s *slots) end() {
+	s.mu.Lock()
+	s.gone = true
+	s.mu.Unlock()
+	s.free.Broadcast()
+}
+
+// Change is a change of the addresses that a server listens on: prepared, and then either committed or dropped, so that a config whose
+// address cannot be had changes nothing.
+type Change struct {
+	server *Server
+	add    []*listener
+	remove []*listener
+}
+
+// Prepare opens the addresses (by listener name) that are not open yet. Whoever wants a listener that stays to stay gives the same name and
+// address again. On an error nothing has changed.
+func (s *Server) Prepare(addresses map[string]string) (*Change, error) {
+	ch := &Change{server: s}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for name, l := range s.listeners {
+		if addresses[name] != l.address {
+			ch.remove = append(ch.remove, l)
+		}
+	}
+	for name, address := range addresses {
+		if l := s.listeners[name]; l != nil && l.address == address {
+			continue
+		}
+		l, err := s.open(name, address, ch.remove)
+		if err != nil {
+			ch.Drop()
+			return nil, fmt.Errorf("cannot listen on %q for listener %q: %w", address, name, err)
+		}
+		ch.add = append(ch.add, l)
+	}
+	return ch, nil
+}
+
+// open opens an address. One that belongs to a listener which goes by another name from now on is taken over from it.
+func (s *Server) open(name, address string, leaving []*listener) (*listener, error) {
+	l := &listener{server: s, name: name, address: address}
+	l.slots.free.L = &l.slots.mu
+	for _, old := range leaving {
+		if old.address == address {
+			f, err := old.tcp.File()
+			if err != nil {
+				return nil, err
+			}
+			defer f.Close()
+			ln, err := net.FileListener(f)
+			if err != nil {
+				return nil, err
+			}
+			l.tcp = ln.(*net.TCPListener)
+			return l, nil
+		}
+	}
+	ln, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, err
+	}
+	l.tcp = ln.(*net.TCPListener)
+	return l, nil
+}
+
+// Drop closes what Prepare opened.
+func (ch *Change) Drop() {
+	for _, l := range ch.add {
+		l.tcp.Close()
+	}
+}
+
+// Commit begins to accept on the new addresses and stops on those that go; connections that were accepted there live on.
+func (ch *Change) Commit() {
+	s := ch.server
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, l := range ch.remove {
+		delete(s.listeners, l.name)
+		l.close()
+	}
+	for _, l := range ch.add {
+		s.listeners[l.name] = l
+		s.serving.Add(1)
+		go l.accept()
+	}
+}
+
+// Addresses returns the address that each listener has, as the system gave it.
+func (s *Server) Addresses() map[string]net.Addr {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	m := make(map[string]net.Addr, len(s.listeners))
+	for name, l := range s.listeners {
+		m[name] = l.tcp.Addr()
+	}
+	return m
+}
+
+func (s *Server) closeListeners() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for name, l := range s.listeners {
+		delete(s.listeners, name)
+		l.close()
+	}
+}
+
+func (l *listener) close() {
+	l.tcp.Close()
+	l.slots.end()
+}
+
+func (l *listener) site() *Site { return l.server.snapshot.Load().Sites[l.name] }
+
+func (l *listener) maxConnections() int64 {
+	if site := l.site(); site != nil {
+		return site.Settings.MaxConnections
+	}
+	return 1 << 62
+}
+
+// accept runs until the listener is closed.
+func (l *listener) accept() {
+	defer l.server.serving.Done()
+	pause := time.Duration(0)
+	for {
+		if !l.slots.take(l.maxConnections) {
+			return
+		}
+		nc, err := l.tcp.AcceptTCP()
+		if err != nil {
+			l.slots.give()
+			if errors.Is(err, net.ErrClosed) {
+				return
+			}
+			// Out of file descriptors, as a rule: accepting again at once would only burn the processor.
+			pause = min(max(2*pause, 5*time.Millisecond), time.Second)
+			l.server.opt.Logger.Warn("cannot accept a connection: accepting again after a pause",
+				"listener", l.name, "err", err, "pause", pause)
+			select {
+			case <-time.After(pause):
+			case <-l.server.ctx.Done():
+				return
+			}
+			continue
+		}
+		pause = 0
+		l.server.serving.Add(1)
+		go l.serve(nc)
+	}
+}
+
+func (l *listener) serve(tcp *net.TCPConn) {
+	s := l.server
+	defer s.serving.Done()
+	defer l.slots.give()
+	site := l.site()
+	raw, err := tcp.SyscallConn()
+	if err != nil || site == nil {
+		tcp.Close()
+		return
+	}
+	c := &h1conn{server: s, ln: l, nc: tcp, tcp: tcp, raw: raw, site: site}
+	if addr, ok := tcp.RemoteAddr().(*net.TCPAddr); ok {
+		c.peer = netip.AddrPortFrom(addr.AddrPort().Addr().Unmap(), uint16(addr.Port))
+	}
+	c.fill = c.readIdle
+	s.track(c)
+	defer s.untrack(c)
+	if config := site.Settings.TLS; config != nil && !c.handshake(config, site.Settings.HeaderTimeout) {
+		tcp.Close()
+		return
+	}
+	c.serve()
+}
+
+// handshake makes the connection a TLS one.
+func (c *h1conn) handshake(config *tls.Config, patience time.Duration) bool {
+	t := tls.Server(c.tcp, config)
+	ctx, cancel := context.WithTimeout(c.server.ctx, patience)
+	defer cancel()
+	if err := t.HandshakeContext(ctx); err != nil {
+		return false
+	}
+	state := t.ConnectionState()
+	c.nc, c.tls = t, &state
+	return true
+}
+
+// misdirected tells whether a request is for another host than its TLS connection was made for (RFC 9110 section 7.4).
+func misdirected(state *tls.ConnectionState, host []byte) bool {
+	if state.ServerName == "" {
+		return false
+	}
+	return !hostIs(host, state.ServerName)
+}

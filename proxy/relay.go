@@ -1,0 +1,328 @@
+package proxy
+
+import (
+	"errors"
+	"io"
+	"os"
+	"time"
+
+	"gatewayd/internal/message"
+)
+
+// relay passes the response in x.res on to the client, as it comes in. From here on nothing can be said to the
+// client but the response itself: if that breaks off, so does the connection.
+func (t *attempt) relay() *failure {
+	x := t.x
+	if x.res.Status == 101 {
+		return t.tunnel()
+	}
+	t.prepareAnswer()
+	complete, f := t.relayBody()
+	x.endCompression() //nolint: what could not be written any more is told by f
+	finished := t.upload.stop(uploadGrace)
+	if f == nil && complete && finished && !x.res.Close {
+		t.up.rest(time.Now().UnixNano(), x.server.bufs)
+	} else {
+		t.up.drop(x.server.bufs)
+	}
+	return f
+}
+
+// prepareAnswer applies the route's rules to the response's head.
+func (t *attempt) prepareAnswer() {
+	x, a, res := t.x, &t.x.ans, &t.x.res
+	x.outcome.status = res.Status
+	a.status, a.reason, a.fields = res.Status, res.Reason, res.Fields
+	a.drop, a.rules = responseDrop, x.route.ResponseHeaders
+	a.bodiless = res.Bodiless(x.req.Verb)
+	a.length = res.ContentLength
+	a.keepTE = res.Chunked
+	if res.Fields.Get(message.KindDate) == nil {
+		x.server.addDate(a)
+	}
+	a.add("X-Request-Id", x.requestID)
+	x.addAffinityCookie(a)
+	x.addCORS(a)
+	x.startCompression(a)
+}
+
+// relayBody returns whether the response's end was seen where its framing says that it is.
+func (t *attempt) relayBody() (complete bool, f *failure) {
+	x := t.x
+	switch {
+	case x.ans.bodiless:
+		return true, t.sent2client(x.down.start(&x.ans, nil, true))
+	case x.res.Chunked:
+		return t.relayChunked()
+	case x.res.ContentLength >= 0:
+		return t.relayLength(x.res.ContentLength)
+	}
+	return t.relayUntilClose()
+}
+
+// sent2client turns a failed write to the client into its cause.
+func (t *attempt) sent2client(err error) *failure {
+	if err == nil {
+		return nil
+	}
+	return failClientGone
+}
+
+func (t *attempt) relayLength(left int64) (bool, *failure) {
+	x, up := t.x, t.up
+	first := up.buffered()
+	if int64(len(first)) > left {
+		first = first[:left]
+	}
+	up.r += len(first)
+	left -= int64(len(first))
+	if err := t.begin(first, left == 0); err != nil {
+		return false, t.sent2client(err)
+	}
+	if left > spliceFrom && x.encoder == nil {
+		var f *failure
+		if left, f = t.splice(left); f != nil || left == 0 {
+			return f == nil, f
+		}
+	}
+	for left > 0 {
+		data, f := t.read()
+		if f != nil {
+			return false, f
+		}
+		if int64(len(data)) > left {
+			data = data[:left]
+		}
+		up.r += len(data)
+		left -= int64(len(data))
+		if err := t.write(data, left == 0); err != nil {
+			return false, t.sent2client(err)
+		}
+	}
+	return true, nil
+}
+
+func (t *attempt) relayUntilClose() (bool, *failure) {
+	up := t.up
+	first := up.buffered()
+	up.r = up.w
+	if err := t.begin(first, false); err != nil {
+		return false, t.sent2client(err)
+	}
+	for {
+		data, f := t.read()
+		if f == failBodyEnd {
+			return false, t.finish(nil)
+		}
+		if f != nil {
+			return false, f
+		}
+		up.r = up.w
+		if err := t.write(data, false); err != nil {
+			return false, t.sent2client(err)
+		}
+	}
+}
+
+// failBodyEnd is what read returns at the end of the connection; only a body that has no other end may take it for one.
+var failBodyEnd = &failure{status: 502, cause: CauseBodyReset}
+
+func (t *attempt) relayChunked() (bool, *failure) {
+	var chunks message.ChunkedReader
+	started := false
+	for {
+		data, merr := t.compact(&chunks)
+		if merr != nil {
+			if !started {
+				return false, failMalformedAnswer
+			}
+			return false, failBodyReset
+		}
+		done := chunks.Done()
+		var trailers message.Fields
+		if done {
+			var f *failure
+			// data lies before the unread part of the buffer, so reading trailers could move it: it goes out first.
+			if len(data) > 0 || !started {
+				if err := t.beginOrWrite(&started, data); err != nil {
+					return false, t.sent2client(err)
+				}
+			}
+			if trailers, f = t.readTrailers(); f != nil {
+				return false, f
+			}
+			return true, t.finish(trailers)
+		}
+		if len(data) > 0 || !started {
+			if err := t.beginOrWrite(&started, data); err != nil {
+				return false, t.sent2client(err)
+			}
+		}
+		if _, f := t.read(); f != nil {
+			return false, f
+		}
+	}
+}
+
+func (t *attempt) beginOrWrite(started *bool, data []byte) error {
+	if *started {
+		return t.write(data, false)
+	}
+	*started = true
+	return t.begin(data, false)
+}
+
+// compact takes the chunk framing out of what was read and returns the pieces of the body joined, in place.
+func (t *attempt) compact(chunks *message.ChunkedReader) ([]byte, *message.Error) {
+	up := t.up
+	at := up.r
+	to := at
+	for up.r < up.w && !chunks.Done() {
+		data, n, merr := chunks.Next(up.buf[up.r:up.w])
+		if merr != nil {
+			return nil, merr
+		}
+		up.r += n
+		to += copy(up.buf[to:], data)
+	}
+	return up.buf[at:to], nil
+}
+
+func (t *attempt) readTrailers() (message.Fields, *failure) {
+	up := t.up
+	for {
+		n, merr := message.ParseTrailers(up.buffered(), &t.x.res.Fields, responseLimits)
+		if merr != nil {
+			return nil, failBodyReset
+		}
+		if n > 0 {
+			up.r += n
+			return t.x.res.Fields, nil
+		}
+		if up.w-up.r == len(up.buf) {
+			return nil, failBodyReset
+		}
+		if _, f := t.more(); f != nil {
+			return nil, f
+		}
+	}
+}
+
+// read waits for more of the body, after what was read before has been consumed, in a buffer of body size.
+func (t *attempt) read() ([]byte, *failure) {
+	up := t.up
+	if up.r == up.w && len(up.buf) < bodySize {
+		t.x.server.bufs.release(up.buf)
+		up.buf = t.x.server.bufs.body.get()
+	}
+	if up.r == up.w {
+		up.r, up.w = 0, 0
+	}
+	return t.more()
+}
+
+// more reads once, bounded by the service's streamIdle. It returns all that is unconsumed.
+func (t *attempt) more() ([]byte, *failure) {
+	up := t.up
+	idle := t.x.view.Timeouts.StreamIdle
+	quiet := time.Now()
+	for {
+		wait := streamSlice
+		if idle > 0 {
+			wait = min(wait, idle)
+		}
+		if at, moved := up.readBy.moved(time.Now().UnixNano()+int64(wait), int64(wait)/4); moved {
+			up.nc.SetReadDeadline(at)
+		}
+		err := up.fill()
+		switch {
+		case err == nil:
+			return up.buffered(), nil
+		case errors.Is(err, io.EOF):
+			return nil, failBodyEnd
+		case !errors.Is(err, os.ErrDeadlineExceeded):
+			return nil, failBodyReset
+		case t.upload.failed() != nil:
+			return nil, t.upload.failed()
+		case idle > 0 && time.Since(quiet) >= idle:
+			return nil, failBodyTimeout
+		case !t.upload.running() && t.x.down.gone():
+			return nil, failClientGone
+		}
+	}
+}
+
+// streamSlice is how long a silent stream is left alone before its client is looked at.
+const streamSlice = 5 * time.Second
+
+func (t *attempt) begin(first []byte, last bool) error {
+	x := t.x
+	if x.encoder != nil {
+		return x.beginCompressed(first, last)
+	}
+	return x.down.start(&x.ans, first, last)
+}
+
+func (t *attempt) write(p []byte, last bool) error {
+	if t.x.encoder != nil {
+		return t.x.writeCompressed(p, last)
+	}
+	return t.x.down.write(p, last)
+}
+
+func (t *attempt) finish(trailers message.Fields) *failure {
+	if t.x.encoder != nil {
+		return t.sent2client(t.x.writeCompressed(nil, true))
+	}
+	return t.sent2client(t.x.down.finish(trailers))
+}
+
+// spliceFrom is the rest of a body from which on it pays to move it in the kernel.
+const spliceFrom = 128 << 10
+
+// splicer is a downstream that can take a body straight from an instance's connection.
+type splicer interface {
+	// splice moves up to n bytes and returns how many it moved. A read deadline of src that passes ends it.
+	splice(src io.Reader, n int64) (int64, error)
+}
+
+// splice moves what is left of a body within the kernel where both sides are plain TCP. It returns what is left for
+// the ordinary way.
+func (t *attempt) splice(left int64) (int64, *failure) {
+	down, ok := t.x.down.(splicer)
+	if !ok || t.up.raw == nil {
+		return left, nil
+	}
+	idle := t.x.view.Timeouts.StreamIdle
+	quiet := time.Now()
+	for left > 0 {
+		at := time.Now().Add(streamSlice)
+		t.up.readBy.at = at.UnixNano()
+		t.up.nc.SetReadDeadline(at)
+		n, err := down.splice(t.up.nc, min(left, spliceStep))
+		left -= n
+		if n > 0 {
+			quiet = time.Now()
+		}
+		switch {
+		case err == nil && n == 0:
+			return left, failBodyReset
+		case err == nil, errors.Is(err, errNotSpliced):
+			if err != nil {
+				return left, nil
+			}
+		case !errors.Is(err, os.ErrDeadlineExceeded):
+			return left, failBodyReset
+		case t.x.down.stalled():
+			return left, failClientGone
+		case idle > 0 && time.Since(quiet) >= idle:
+			return left, failBodyTimeout
+		}
+	}
+	return 0, nil
+}
+
+// spliceStep bounds one splice, so that deadlines move on.
+const spliceStep = 8 << 20
+
+var errNotSpliced = errors.New("this connection cannot splice")
