@@ -6,7 +6,7 @@ import "encoding/binary"
 const (
 	classToken  = 1 << iota // tchar
 	classTarget             // what may stand in a request target: visible ASCII but for the delimiters no URI holds
-	classHost               // reg-name, port and IP literal characters
+	className               // reg-name without escapes
 	classPlain              // unreserved of RFC 3986
 )
 
@@ -19,10 +19,10 @@ func buildClasses() (t [256]uint8) {
 		}
 	}
 	const alnum = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-	mark(alnum, classToken|classHost|classPlain)
+	mark(alnum, classToken|className|classPlain)
 	mark("!#$%&'*+-.^_`|~", classToken)
 	mark("-._~", classPlain)
-	mark("-._~!$&'()*+,;=:[]%", classHost)
+	mark("-._~!$&'()*+,;=", className)
 	for c := 0x21; c < 0x7f; c++ {
 		t[c] |= classTarget
 	}

@@ -172,20 +172,21 @@ func unhex(c byte) int {
 // ValidHost tells whether b is host or host:port as they may stand in Host and in an authority without user
 // information: a reg-name, an IPv4 address or a bracketed IPv6 address, and a port from 1 to 65535.
 func ValidHost(b []byte) bool {
-	if len(b) == 0 || len(b) > 255+6 || !all(b, classHost) {
+	if len(b) == 0 || len(b) > 255+6 {
 		return false
 	}
-	host, port := SplitPort(b)
-	if port != nil && !validPort(port) {
-		return false
+	end := 0
+	if b[0] == '[' {
+		end = bytes.IndexByte(b, ']') + 1
+		if end == 0 || !validIPv6(b[1:end-1]) {
+			return false
+		}
+	} else {
+		for end < len(b) && classes[b[end]]&className != 0 {
+			end++
+		}
 	}
-	if len(host) == 0 {
-		return false
-	}
-	if host[0] == '[' {
-		return len(host) > 3 && host[len(host)-1] == ']' && validIPv6(host[1:len(host)-1])
-	}
-	return bytes.IndexAny(host, ":[]%") < 0
+	return end > 0 && (end == len(b) || b[end] == ':' && validPort(b[end+1:]))
 }
 
 // validIPv6 refuses zones: they mean nothing to another host.
