@@ -127,6 +127,9 @@ func (m *machine) missing() string {
 			parts = append(parts, text+m.outlook(want-m.st.StepSeen))
 		}
 	}
+	if m.plan.Analysis != nil && m.st.Judge.useless() && !m.st.Promoted {
+		parts = append(parts, failsNow(m.plan.Version))
+	}
 	if text := m.missingChecks(); text != "" && !m.st.Promoted {
 		parts = append(parts, text)
 	}

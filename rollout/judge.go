@@ -20,6 +20,10 @@ const (
 	// outrightRequests is how many requests a candidate must have seen, at least half of
 	// them failed, to fail before MinRequests.
 	outrightRequests = 10
+	// aloneIncrease is how much higher than stable's last error rate, as a rate,
+	// that of a candidate with all the traffic must be. It is wide because other
+	// seconds are a weak standard.
+	aloneIncrease = 0.1
 )
 
 // Judge compares the candidate with the stable revision. It is part of State
@@ -45,6 +49,8 @@ type Judge struct {
 	MaxErrorRate Mixture `json:"maxErrorRateTest"`
 	MaxP95       Mixture `json:"maxP95Test"`
 	MaxP99       Mixture `json:"maxP99Test"`
+	AloneTest    Mixture `json:"aloneTest"`
+	AloneSeen    Tally   `json:"aloneSeen"` // the candidate's requests while it had all
 }
 
 // Tally counts requests.
@@ -112,6 +118,22 @@ func (j *Judge) Observe(a Analysis, obs *Observation, seconds float64) {
 	j.Block = Block{}
 }
 
+// ObserveAlone is Observe for seconds in which the candidate had all the
+// traffic, so that there is only stable's error rate of before to compare with.
+func (j *Judge) ObserveAlone(a Analysis, obs *Observation, seconds float64) {
+	j.Observe(a, obs, seconds)
+	j.Block = Block{}
+	t := obs.Candidate.Traffic
+	var tally Tally
+	tally.add(t)
+	j.RecentCandidate.add(&tally, math.Exp2(-seconds/halfLife))
+	j.AloneSeen.add(Traffic{Requests: t.Requests, Errors: t.Errors})
+	if t.Requests > 0 {
+		limit := clampRate(j.RecentStable.errorRate() + max(aloneIncrease, a.MaxErrorRateIncrease/100))
+		j.AloneTest.addLimit(t, limit, j.Seconds)
+	}
+}
+
 // compare lets the two comparing tests see the block.
 func (j *Judge) compare(a Analysis) {
 	blk := &j.Block
@@ -149,15 +171,19 @@ func (j *Judge) compare(a Analysis) {
 // limits lets the tests against absolute limits see the candidate's requests.
 func (j *Judge) limits(a Analysis, t Traffic, seconds float64) {
 	if a.MaxErrorRate > 0 && t.Requests > 0 {
-		limit := clampRate(a.MaxErrorRate / 100)
-		var logs [8]float64
-		for i, f := range errorBets() {
-			logs[i] = logELimit(sample{float64(t.Requests), float64(t.Errors)}, above(limit, f), limit)
-		}
-		j.MaxErrorRate.add(logs[:], j.Seconds)
+		j.MaxErrorRate.addLimit(t, clampRate(a.MaxErrorRate/100), j.Seconds)
 	}
 	j.slowLimit(&j.MaxP95, t, latencyLimit{a.MaxP95Ms, 0.05, seconds})
 	j.slowLimit(&j.MaxP99, t, latencyLimit{a.MaxP99Ms, 0.01, seconds})
+}
+
+// addLimit multiplies in the errors of t against a limit of their rate.
+func (m *Mixture) addLimit(t Traffic, limit, seconds float64) {
+	var logs [8]float64
+	for i, f := range errorBets() {
+		logs[i] = logELimit(sample{float64(t.Requests), float64(min(t.Errors, t.Requests))}, above(limit, f), limit)
+	}
+	m.add(logs[:], seconds)
 }
 
 // latencyLimit allows a share of the requests of some seconds to be slower than ms.

@@ -135,7 +135,6 @@ func (s *simulated) play(a Analysis, seconds float64) (float64, uint64) {
 	return -1, j.Candidate.Requests
 }
 
-
 // TestJudgeFalseAlarms rolls out the same version 1000 times (200 under the race detector) in loads of all
 // kinds, looks at the judge twice a second, and counts rollbacks.
 func TestJudgeFalseAlarms(t *testing.T) {
@@ -191,7 +190,7 @@ func TestJudgeFalseAlarms(t *testing.T) {
 }
 
 // swings is a load whose size, error rate and latency wander with a memory of about 10 s, both revisions
-// alike; and about once per 50 s, times hiccups, each revision alone is three times slower for a second.
+// alike; and about once per 25 s, times hiccups, each revision alone is six times slower for a second.
 func swings(hiccups, size float64) func(*rand.Rand) (float64, float64, [2]int) {
 	x := 0.0
 	slow := [2]int{}
@@ -200,11 +199,11 @@ func swings(hiccups, size float64) func(*rand.Rand) (float64, float64, [2]int) {
 		shift := [2]int{int(math.Round(2 * size * x)), int(math.Round(2 * size * x))}
 		for i := range slow {
 			slow[i]--
-			if hiccups > 0 && slow[i] < 0 && rng.Float64() < 0.01*hiccups {
+			if hiccups > 0 && slow[i] < 0 && rng.Float64() < 0.02*hiccups {
 				slow[i] = 1
 			}
 			if slow[i] >= 0 {
-				shift[i] += 5
+				shift[i] += 8
 			}
 		}
 		return math.Exp(0.4 * size * x), math.Exp(size * x), shift

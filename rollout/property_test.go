@@ -130,7 +130,10 @@ func (p *promises) disturb(rng *rand.Rand) {
 	case 10:
 		w.latency[1] = float64(20 + rng.IntN(100))
 	case 11, 12:
-		kinds := []CommandKind{Pause, Resume, Resume, Promote, Abort, Rollback, Supersede, "dance"}
+		kinds := []CommandKind{Pause, Pause, Pause, Resume, Resume, Promote, "dance"}
+		if rng.IntN(10) == 0 {
+			kinds = []CommandKind{Abort, Rollback, Supersede}
+		}
 		w.next.Commands = append(w.next.Commands, Command{Kind: kinds[rng.IntN(len(kinds))], Version: "v3"})
 	case 13:
 		w.now = w.now.Add(-time.Minute) // the clock was set back

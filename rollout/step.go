@@ -72,11 +72,16 @@ func (m *machine) see() {
 		c.Failures += fresh
 		c.LastFailures = obs.Candidate.StartFailures
 	}
-	if st.Wish.Weights.active() {
-		st.Judge.Observe(st.analysis(), obs, m.dt.Seconds())
-		st.StepSeen += obs.Candidate.Traffic.Requests
-	} else {
+	switch w := st.Wish.Weights; {
+	case !w.active():
 		st.Judge.Learn(obs, m.dt.Seconds())
+	case w.Candidate == 100 && obs.Stable.Traffic.Requests == 0:
+		st.Judge.ObserveAlone(st.analysis(), obs, m.dt.Seconds())
+	default:
+		st.Judge.Observe(st.analysis(), obs, m.dt.Seconds())
+	}
+	if st.Wish.Weights.active() {
+		st.StepSeen += obs.Candidate.Traffic.Requests
 	}
 	m.share()
 }

@@ -5,7 +5,7 @@ import "math"
 // add counts traffic in.
 func (t *Tally) add(s Traffic) {
 	t.Requests += s.Requests
-	t.Errors += s.Errors
+	t.Errors += min(s.Errors, s.Requests)
 	if len(s.Latency) > len(t.Latency) {
 		t.Latency = append(t.Latency, make([]uint64, len(s.Latency)-len(t.Latency))...)
 	}
@@ -26,6 +26,12 @@ func (t *Tally) slower(at int) sample {
 		}
 	}
 	return sample{float64(all), float64(above)}
+}
+
+// percent is the error rate in percent.
+func (t *Tally) percent() float64 {
+	r := Recent{Requests: float64(t.Requests), Errors: float64(t.Errors)}
+	return r.percent()
 }
 
 // quantile estimates the latency that the share q of requests did not exceed, in ms,

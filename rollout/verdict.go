@@ -19,6 +19,7 @@ type Test string
 const (
 	TestErrorRate    Test = "error-rate"     // against stable over the same seconds
 	TestLatency      Test = "latency"        // against stable over the same seconds
+	TestAlone        Test = "alone"          // errors against stable's before it lost its traffic
 	TestMaxErrorRate Test = "max-error-rate" // against the absolute limit
 	TestMaxP95       Test = "max-p95"        // against the absolute limit
 	TestMaxP99       Test = "max-p99"        // against the absolute limit
@@ -100,6 +101,11 @@ func (j *Judge) Verdict(a Analysis, q Asked) Verdict {
 			q.StepSeen, a.MinRequests, q.Candidate, e.MissingRequests)
 		return v
 	}
+	if j.useless() {
+		v.Outcome = Undecided
+		v.Sentence = "no verdict: " + failsNow(q.Candidate)
+		return v
+	}
 	v.Sentence = fmt.Sprintf("%s holds its limits: errors %s against %s, p95 %s against %s",
 		q.Candidate, percent(e.Candidate.ErrorRate), percent(e.Stable.ErrorRate), ms(e.Candidate.P95Ms), ms(e.Stable.P95Ms))
 	if e.Stable.Requests == 0 {
@@ -129,6 +135,7 @@ func (j *Judge) tests(a Analysis) []TestFigure {
 	}
 	add(TestErrorRate, &j.ErrorRate, true)
 	add(TestLatency, &j.Latency, true)
+	add(TestAlone, &j.AloneTest, true)
 	add(TestMaxErrorRate, &j.MaxErrorRate, a.MaxErrorRate > 0)
 	add(TestMaxP95, &j.MaxP95, a.MaxP95Ms > 0)
 	add(TestMaxP99, &j.MaxP99, a.MaxP99Ms > 0)
@@ -158,6 +165,9 @@ func (j *Judge) evidence(a Analysis, q Asked) Evidence {
 // counted, over all requests or over the last minutes, and MinRequests unless
 // the candidate fails outright.
 func (j *Judge) confirm(a Analysis, t Test, e *Evidence) string {
+	if t == TestAlone {
+		return j.alone(a, e)
+	}
 	c := e.Candidate
 	if c.Requests < float64(a.MinRequests) && !j.outright() {
 		return ""
@@ -170,6 +180,20 @@ func (j *Judge) confirm(a Analysis, t Test, e *Evidence) string {
 		if why := exceeded(a, t, p.s, p.c); why != "" {
 			return p.text + why
 		}
+	}
+	return ""
+}
+
+// alone is confirm for the time in which the candidate had all the traffic.
+func (j *Judge) alone(a Analysis, e *Evidence) string {
+	before := j.RecentStable.percent()
+	limit := before + max(100*aloneIncrease, a.MaxErrorRateIncrease)
+	text := "%s of the requests of %s failed %s, against %s of %s before"
+	if now := j.AloneSeen.percent(); j.AloneSeen.Requests >= outrightRequests && now > limit {
+		return fmt.Sprintf(text, percent(now), e.Candidate.Version, "since it has all of them", percent(before), e.Stable.Version)
+	}
+	if now := j.NowCandidate.percent(); j.NowCandidate.Requests >= outrightRequests && now > limit {
+		return fmt.Sprintf(text, percent(now), e.Candidate.Version, "in the last seconds", percent(before), e.Stable.Version)
 	}
 	return ""
 }
@@ -210,6 +234,11 @@ func exceeded(a Analysis, t Test, s, c Figures) string {
 		}
 	}
 	return ""
+}
+
+// failsNow is why a candidate that is no worse than stable does not pass either.
+func failsNow(version string) string {
+	return fmt.Sprintf("most requests of %s fail at this moment, and no fewer of stable", version)
 }
 
 func slower(a Analysis, s, c Figures) string {
