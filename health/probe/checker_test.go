@@ -156,8 +156,10 @@ func wantStatus(t *testing.T, c *Checker, e Entry, want health.Status) {
 func TestFirstCheckIsImmediate(t *testing.T) {
 	live(t, nil, func(c *Checker, w *town) {
 		e := entries("a")
+		w.slow("a", time.Millisecond)
 		set(t, c, e)
 		wantStatus(t, c, e[0], health.Starting)
+		time.Sleep(2 * time.Millisecond)
 		synctest.Wait()
 		wantStatus(t, c, e[0], health.Healthy)
 		if got := w.transitions(); got != "a starting>healthy" {
@@ -168,8 +170,8 @@ func TestFirstCheckIsImmediate(t *testing.T) {
 		}
 		time.Sleep(9 * time.Second)
 		synctest.Wait()
-		// At once, after a part of the interval, then every 2s.
-		if got, want := w.times("a"), []time.Duration{0, 1100, 3100, 5100, 7100}; !slices.Equal(got, scale(want)) {
+		// At once, after a part of the interval, then 2s after the end of the one before.
+		if got, want := w.times("a"), []time.Duration{0, 1101, 3102, 5103, 7104}; !slices.Equal(got, scale(want)) {
 			t.Fatalf("checked at %v; want %v ms", got, want)
 		}
 	})
@@ -290,9 +292,6 @@ func TestEditedCheckInheritsTheStatus(t *testing.T) {
 		set(t, c, edited)
 		wantStatus(t, c, edited[0], health.Healthy)
 		wantStatus(t, c, edited[1], health.Starting)
-		if n := len(w.times("a")); n != 1 {
-			t.Fatalf("a was checked %d times", n)
-		}
 		synctest.Wait()
 		if n := len(w.times("a")); n != 2 {
 			t.Fatalf("the edited check was not made at once: %v", w.times("a"))
