@@ -121,7 +121,7 @@ func binomial(rng *rand.Rand, n int, p float64) int {
 // requests it called the candidate failing; -1 if it never did.
 func (s *simulated) play(a Analysis, seconds float64) (float64, uint64) {
 	var j Judge
-	a = a.withDefaults()
+	a = tolerant(a)
 	for range 20 { // stable had traffic before the canary
 		obs := s.tick()
 		j.Learn(obs, simTick)
@@ -133,6 +133,18 @@ func (s *simulated) play(a Analysis, seconds float64) (float64, uint64) {
 		}
 	}
 	return -1, j.Candidate.Requests
+}
+
+// tolerant fills in what is tolerated by default.
+func tolerant(a Analysis) Analysis {
+	d := DefaultAnalysis()
+	if a.MaxErrorRateIncrease == 0 {
+		a.MaxErrorRateIncrease = d.MaxErrorRateIncrease
+	}
+	if a.MaxLatencyIncreasePercent == 0 {
+		a.MaxLatencyIncreasePercent = d.MaxLatencyIncreasePercent
+	}
+	return a.withDefaults()
 }
 
 // TestJudgeFalseAlarms rolls out the same version 1000 times (200 under the race detector) in loads of all

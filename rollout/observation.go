@@ -21,7 +21,9 @@ type Observation struct {
 
 // RevisionSeen is what one revision looks like.
 type RevisionSeen struct {
-	Ready    int `json:"ready"`    // instances that may get traffic
+	// Ready instances run and had their first good check. One that outlier
+	// detection ejected is ready still: what it answers is for the judge to weigh.
+	Ready    int `json:"ready"`
 	Starting int `json:"starting"` // instances on their way
 	Failed   int `json:"failed"`   // instances that are down and not starting
 	// StartFailures counts starts that failed since the rollout began. It may

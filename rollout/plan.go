@@ -24,8 +24,6 @@ const (
 	DefaultPauseLimit        = 7 * 24 * time.Hour
 	DefaultBatchInterval     = 10 * time.Second
 	DefaultMinRequests       = 200
-	DefaultErrorIncrease     = 1.0
-	DefaultLatencyIncrease   = 25.0
 	DefaultConfidence        = 0.95
 	DefaultCheckInterval     = 30 * time.Second
 	DefaultCohortPercent     = 5.0
@@ -131,9 +129,9 @@ type Analysis struct {
 	// MinRequests is how many candidate requests a step needs before it may
 	// pass, and a rollout before a small effect may fail it. Default 200.
 	MinRequests int `json:"minRequests,omitempty"`
-	// MaxErrorRateIncrease is the tolerated increase over stable in percentage points, (0, 100]. Default 1.
+	// MaxErrorRateIncrease is the tolerated increase over stable in percentage points, [0, 100]; 0: none.
 	MaxErrorRateIncrease float64 `json:"maxErrorRateIncrease"`
-	// MaxLatencyIncreasePercent is the tolerated slowdown against stable in percent, > 0. Default 25.
+	// MaxLatencyIncreasePercent is the tolerated slowdown against stable in percent, >= 0; 0: none.
 	MaxLatencyIncreasePercent float64 `json:"maxLatencyIncreasePercent"`
 	// Confidence is one minus the share of good candidates that may be rolled
 	// back, all tests and all looks together, in [0.5, 1). Default 0.95.
@@ -199,15 +197,14 @@ func (p Plan) WithDefaults() Plan {
 	return p
 }
 
+// DefaultAnalysis tolerates one percentage point more errors and a quarter more latency.
+func DefaultAnalysis() Analysis {
+	return Analysis{MaxErrorRateIncrease: 1, MaxLatencyIncreasePercent: 25}.withDefaults()
+}
+
 func (a Analysis) withDefaults() Analysis {
 	if a.MinRequests == 0 {
 		a.MinRequests = DefaultMinRequests
-	}
-	if a.MaxErrorRateIncrease == 0 {
-		a.MaxErrorRateIncrease = DefaultErrorIncrease
-	}
-	if a.MaxLatencyIncreasePercent == 0 {
-		a.MaxLatencyIncreasePercent = DefaultLatencyIncrease
 	}
 	if a.Confidence == 0 {
 		a.Confidence = DefaultConfidence

@@ -20,10 +20,7 @@ func (p pace) goal(i int) int { return min(p.load, (i+1)*p.size) }
 
 // batches is how many batches the load takes as it was last planned for.
 func (st *State) batches() int {
-	n := max(1, st.Wish.Stable+st.Wish.Candidate)
-	if st.Load > 0 {
-		n = st.Load
-	}
+	n := max(1, st.Load)
 	size := max(1, st.Plan.Rolling.Size.up(n))
 	return (n + size - 1) / size
 }
@@ -32,7 +29,6 @@ func (st *State) batches() int {
 func (m *machine) batching() {
 	st := m.st
 	p := m.pace()
-	st.Load = p.load
 	goal := p.goal(st.StepIndex)
 	want := m.wishBatches()
 	switch {

@@ -55,7 +55,7 @@ type State struct {
 	Now     time.Time `json:"now"` // of the last step
 
 	StepIndex int     `json:"stepIndex"`           // canary: of Plan.Steps; rolling: the batch; from 0
-	Load      int     `json:"load,omitempty"`      // rolling: instances that the batches were last planned for
+	Load      int     `json:"load,omitempty"`      // instances that the whole load needs, at least 1
 	Given     bool    `json:"given,omitempty"`     // the step has its weight, the batch its instances
 	Extended  bool    `json:"extended,omitempty"`  // the step was said to be extended
 	StepSeen  uint64  `json:"stepSeen,omitempty"`  // candidate requests since the step was given its weight
@@ -192,12 +192,12 @@ func (st *State) View() View {
 		ID: st.ID, Service: st.Plan.Service, Version: st.Plan.Version, Stable: st.Plan.Stable,
 		Strategy: st.Plan.Strategy, Status: st.Status, Phase: st.Phase, Reason: st.Reason,
 		Weight: st.Wish.Weights.Candidate, StartedAt: st.Started, UpdatedAt: st.Now,
-		Step: st.StepIndex, Steps: len(st.Plan.Steps),
+		Steps: len(st.Plan.Steps),
 	}
 	if st.Plan.Strategy == Rolling {
 		v.Steps = st.batches()
 	}
-	if st.Phase != PhaseStarting && st.Phase != PhaseValidating && v.Steps > 0 {
+	if st.Given || st.StepIndex > 0 {
 		v.Step = min(st.StepIndex+1, v.Steps)
 	}
 	if st.End != nil {

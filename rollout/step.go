@@ -61,6 +61,7 @@ func (m *machine) tick(now time.Time) {
 func (m *machine) see() {
 	st, obs := m.st, m.obs
 	obs.Wanted = max(obs.Wanted, 0)
+	st.Load = m.load()
 	st.Counts.Away = obs.ProviderAway
 	if !obs.ProviderAway {
 		c := &st.Counts
@@ -96,12 +97,12 @@ func (m *machine) share() {
 	m.st.Share = keep*m.st.Share + (1-keep)*float64(c)/float64(c+s)
 }
 
-// analysis is what the judge goes by; without one in the plan the defaults, for the figures.
+// analysis is what the judge goes by; without one in the plan the default, for the figures.
 func (st *State) analysis() Analysis {
 	if st.Plan.Analysis != nil {
 		return *st.Plan.Analysis
 	}
-	return Analysis{}.withDefaults()
+	return DefaultAnalysis()
 }
 
 // verdict is what the judge says now.

@@ -73,6 +73,9 @@ func (r *Recent) add(t *Tally, fade float64) {
 		if i < len(t.Latency) {
 			r.Latency[i] += float64(t.Latency[i])
 		}
+		if r.Latency[i] < 1e-9 {
+			r.Latency[i] = 0 // or it would be stored with all its digits for ever
+		}
 	}
 }
 

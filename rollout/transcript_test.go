@@ -273,7 +273,8 @@ func (w *world) plan(f []string) {
 func (w *world) planField(p *Plan, k, v string) {
 	analysis := func() *Analysis {
 		if p.Analysis == nil {
-			p.Analysis = &Analysis{}
+			a := DefaultAnalysis()
+			p.Analysis = &a
 		}
 		return p.Analysis
 	}

@@ -13,7 +13,7 @@ func TestJudgeVerdicts(t *testing.T) {
 	f := func(name string, a Analysis, seconds int, stable, candidate Traffic, want Outcome, sentence string) {
 		t.Helper()
 		var j Judge
-		a = a.withDefaults()
+		a = tolerant(a)
 		for range seconds {
 			j.Observe(a, &Observation{BoundsMs: []float64{10, 20, 40, 80}, Stable: RevisionSeen{Traffic: stable}, Candidate: RevisionSeen{Traffic: candidate}}, 1)
 		}
@@ -44,13 +44,14 @@ func TestJudgeVerdicts(t *testing.T) {
 	f("slower by less than is allowed", Analysis{MaxLatencyIncreasePercent: 100}, 600, good, Traffic{Requests: 5, Latency: []uint64{0, 0, 5, 0, 0}}, Passing, "")
 	f("a slow p95 of its own", Analysis{MaxP95Ms: 40, MaxLatencyIncreasePercent: 1e5}, 600, good, Traffic{Requests: 5, Latency: []uint64{0, 4, 0, 1, 0}}, Failing, "p95 of v2")
 	f("a slow p99 of its own", Analysis{MaxP99Ms: 40, MaxLatencyIncreasePercent: 1e5}, 600, good, Traffic{Requests: 20, Latency: []uint64{0, 19, 0, 1, 0}}, Failing, "p99 of v2")
+	f("nothing is tolerated", Analysis{MaxErrorRateIncrease: 1e-9}, 600, Traffic{Requests: 100, Errors: 1}, Traffic{Requests: 50, Errors: 2}, Failing, "up to 0 points more")
 	f("latency is not known", Analysis{}, 60, Traffic{Requests: 100}, Traffic{Requests: 5}, Passing, "")
 }
 
 // TestOneRequestAMinute gives no verdict in an hour, however the few requests went.
 func TestOneRequestAMinute(t *testing.T) {
 	var j Judge
-	a := Analysis{}.withDefaults()
+	a := DefaultAnalysis()
 	for i := range 60 {
 		obs := Observation{Stable: RevisionSeen{Traffic: Traffic{Requests: 1}}}
 		if i%20 == 5 {
@@ -119,7 +120,7 @@ func TestJudgeSurvivesJSON(t *testing.T) {
 // TestJudgeTakesNewBounds: other latency buckets begin anew and break nothing.
 func TestJudgeTakesNewBounds(t *testing.T) {
 	var j Judge
-	a := Analysis{MinRequests: 1}.withDefaults()
+	a := tolerant(Analysis{MinRequests: 1})
 	obs := Observation{BoundsMs: []float64{10, 20}}
 	obs.Stable.Traffic = Traffic{Requests: 100, Latency: []uint64{0, 100, 0}}
 	obs.Candidate.Traffic = Traffic{Requests: 10, Latency: []uint64{0, 10, 0}}
