@@ -15,9 +15,9 @@ type Error struct {
 	Details []string `json:"details,omitempty"` // more than one finding, such as each error of a config file
 }
 
-// Error returns the sentence, with the field before it where there is one.
+// Error returns the sentence, with the field before it where the sentence does not name it itself.
 func (e *Error) Error() string {
-	if e.Field != "" {
+	if e.Field != "" && e.Status != http.StatusNotFound {
 		return e.Field + ": " + e.Message
 	}
 	return e.Message

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -46,7 +45,7 @@ func (c *cli) printEvent(e events.Event, missed uint64) error {
 			_, err := fmt.Fprintf(c.stdout, "{\"missed\":%d}\n", missed)
 			return err
 		}
-		return json.NewEncoder(c.stdout).Encode(e)
+		return writeJSON(c.stdout, e, "")
 	}
 	if missed > 0 {
 		_, err := fmt.Fprintf(c.stdout, "... %d events were missed\n", missed)

@@ -98,7 +98,7 @@ func (c *cli) costCommand() *cobra.Command {
 }
 
 func printCost(w io.Writer, r costReport) {
-	fmt.Fprintf(w, "%s per hour; today %s, this month %s, forecast %s; %s idle\n", money(r.Currency, r.PerHour),
+	fmt.Fprintf(w, "%.4f %s per hour; today %s, this month %s, forecast %s; %s idle\n", r.PerHour, r.Currency,
 		money(r.Currency, r.Today), money(r.Currency, r.Month), money(r.Currency, r.Forecast), percent(r.IdlePercent))
 	if r.MonthlyBudget != nil {
 		fmt.Fprintf(w, "budget: %s a month\n", money(r.Currency, *r.MonthlyBudget))

@@ -15,12 +15,18 @@ import (
 // show prints v as JSON with -o json, else by table.
 func show[T any](c *cli, v T, table func(io.Writer, T)) error {
 	if c.output == "json" {
-		encoder := json.NewEncoder(c.stdout)
-		encoder.SetIndent("", "  ")
-		return encoder.Encode(v)
+		return writeJSON(c.stdout, v, "  ")
 	}
 	table(c.stdout, v)
 	return nil
+}
+
+// writeJSON prints v for scripts and people: without the escapes that HTML would need.
+func writeJSON(w io.Writer, v any, indent string) error {
+	encoder := json.NewEncoder(w)
+	encoder.SetEscapeHTML(false)
+	encoder.SetIndent("", indent)
+	return encoder.Encode(v)
 }
 
 // ask calls the gateway and shows its answer.

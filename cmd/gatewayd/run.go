@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"gatewayd/admin/api"
 	"gatewayd/admin/client"
 )
 
@@ -60,6 +61,12 @@ func run(ctx context.Context, args []string, p program) int {
 		return exitUsage
 	}
 	fmt.Fprintf(p.stderr, "gatewayd: %v\n", err)
+	var refused *api.Error
+	if errors.As(err, &refused) {
+		for _, detail := range refused.Details {
+			fmt.Fprintln(p.stderr, oneLine(detail))
+		}
+	}
 	return exitFailed
 }
 

@@ -35,14 +35,18 @@ func (c *cli) scaleCommand() *cobra.Command {
 			call := func(ctx context.Context, admin *client.Client) (api.ScaleResult, error) {
 				return admin.Scale(ctx, args[0], req)
 			}
-			return ask(cmd.Context(), c, call, func(w io.Writer, r api.ScaleResult) { printScaled(w, args[0], r) })
+			return ask(cmd.Context(), c, call, func(w io.Writer, r api.ScaleResult) { printScaled(w, args[0], req.Auto, r) })
 		},
 	}
 	cmd.Flags().StringVar(&reason, "reason", "", "why; it is shown in status, events and the audit trail")
 	return cmd
 }
 
-func printScaled(w io.Writer, service string, r api.ScaleResult) {
+func printScaled(w io.Writer, service string, auto bool, r api.ScaleResult) {
+	if auto {
+		fmt.Fprintf(w, "%s: its policies scale it again, %d instances now\n", service, r.To)
+		return
+	}
 	fmt.Fprintf(w, "%s: from %d to %d instances", service, r.From, r.To)
 	if r.ClampedBy != "" {
 		fmt.Fprintf(w, ", held by %s", oneLine(r.ClampedBy))
