@@ -34,11 +34,14 @@ func (v *view) drainCommand(instance string) string {
 	return fmt.Sprintf("gatewayd drain %s %s", quoteArg(v.name), quoteArg(instance))
 }
 
+// drained instances take nobody new, so what is wrong with them is no longer anybody's trouble.
+func (in *instanceView) drained() bool { return in.last.Weight <= 0 }
+
 // slowInstances: one instance takes longer than its peers with no more to do than they.
 func slowInstances(v *view) []claim {
 	var claims []claim
 	for _, in := range v.instances {
-		if v.age(in) < warmUp {
+		if v.age(in) < warmUp || in.drained() {
 			continue
 		}
 		if c, stuck := v.stuck(in); stuck {
@@ -52,14 +55,22 @@ func slowInstances(v *view) []claim {
 	return claims
 }
 
+// latencyOf is of the last ten seconds, and of thirty where these hold too little to tell.
+func (v *view) latencyOf(in instanceView) Latency {
+	if in.sum.latency.Count() >= fewRequests {
+		return in.sum.latency
+	}
+	return in.series.sum(v.now.Add(-3*recent), v.now).latency
+}
+
 func (v *view) slow(in instanceView) (claim, bool) {
-	l := in.sum.latency
+	l := v.latencyOf(in)
 	var means []float64
 	var others Latency
 	for _, p := range v.peers(in) {
-		if p.sum.latency.Count() >= fewRequests {
-			means = append(means, p.sum.latency.Mean().Seconds())
-			others.Merge(p.sum.latency)
+		if pl := v.latencyOf(p); pl.Count() >= fewRequests {
+			means = append(means, pl.Mean().Seconds())
+			others.Merge(pl)
 		}
 	}
 	few := uint64(v.pick(SlowInstance, in.id, fewRequests, fewRequests/4))
@@ -163,6 +174,9 @@ func (v *view) errorsOf(in instanceView) (bad, all float64) {
 func failingInstances(v *view) []claim {
 	var claims []claim
 	for _, in := range v.instances {
+		if in.drained() {
+			continue
+		}
 		if c, ok := v.crashing(in); ok {
 			claims = append(claims, c)
 			continue

@@ -210,7 +210,8 @@ func limits(v *view) []claim {
 
 // noteScaling keeps what the present number of instances achieves when it is given all it can take.
 func (s *service) noteScaling(v *view) {
-	if v.count > 0 && v.queued() && v.now.Sub(s.settled) >= recent+2*time.Second {
+	full := v.sum.ticks >= 5 && v.sum.waiting == v.sum.ticks && v.sum.queue.mean() >= 2
+	if v.count > 0 && full && v.now.Sub(s.settled) >= recent+2*time.Second {
 		s.scaling.note(v.count, v.completed(), v.now)
 	}
 }

@@ -32,6 +32,9 @@ func memory(v *view) []claim {
 	soonest := time.Duration(math.MaxInt64)
 	alike := 0
 	for _, in := range v.instances {
+		if in.drained() {
+			continue
+		}
 		level := in.sum.memory.mean()
 		left, rate, from := v.exhaustion(in, level)
 		full := level >= v.pick(Memory, "", 90, 85)

@@ -84,6 +84,9 @@ func (m *Monitor) Diagnose(now time.Time) Diagnosis {
 	gateway := m.gateway.claims(now, m.activeIn(""))
 	m.hold(held, "", gateway, now)
 	for _, s := range m.sortedServices() {
+		if now.Sub(s.last.At) > recent {
+			continue // nobody looks at it any more
+		}
 		v := s.view(now, m.activeIn(s.name))
 		s.noteScaling(v)
 		var claims []claim

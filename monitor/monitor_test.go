@@ -229,3 +229,40 @@ func TestReport(t *testing.T) {
 		t.Errorf("before it all: %+v", empty)
 	}
 }
+
+func TestJudge(t *testing.T) {
+	f := func(alerts []Alert, findings []Finding, want Overall, reasons int) {
+		t.Helper()
+		if got, why := Judge(alerts, findings); got != want || len(why) != reasons {
+			t.Errorf("%s for %v; want %s for %d reasons", got, why, want, reasons)
+		}
+	}
+	firing := func(s Severity) Alert { return Alert{State: Firing, Severity: s} }
+	f(nil, nil, Healthy, 0)
+	f([]Alert{firing(Info)}, []Finding{{Severity: Info}}, Healthy, 0)
+	f([]Alert{{State: Pending, Severity: Page}}, nil, Healthy, 0)
+	f([]Alert{firing(Warning)}, nil, Degraded, 1)
+	f([]Alert{firing(Page), {State: Firing, Severity: Warning, InhibitedBy: "x"}}, nil, Broken, 1)
+	f([]Alert{{State: Firing, Severity: Critical, SilencedBy: "x"}}, []Finding{{Severity: Warning}}, Broken, 2)
+}
+
+// A service that is no longer observed has no findings, whatever its last figures were.
+func TestStaleServiceHasNoFindings(t *testing.T) {
+	m := New(Policy{})
+	world := newModel(9)
+	var last Diagnosis
+	for second := 1; second <= 120; second++ {
+		if second <= 40 {
+			o := world.step()
+			o.Wanted, o.LimitHeld = 9, "maxInstances"
+			m.Observe(o)
+		}
+		last = m.Diagnose(at(float64(second)))
+		if second == 30 && len(last.Findings) != 1 {
+			t.Fatalf("%d findings while it is observed; want 1", len(last.Findings))
+		}
+	}
+	if len(last.Findings) != 0 {
+		t.Errorf("still found: %+v", last.Findings)
+	}
+}

@@ -113,6 +113,11 @@ func scenarios() map[string]scenario {
 			prepare: func(m *model) { m.instances = m.instances[:2]; m.rate = 45 },
 			break_:  func(m *model) { m.instances[1].mean *= 4 },
 		},
+		"one instance is slow, little traffic": {
+			want: SlowInstance, instance: "v1-3", command: "gatewayd drain shop v1-3",
+			prepare: func(m *model) { m.rate = 14; m.roundRobin() },
+			break_:  func(m *model) { m.instances[3].mean *= 10 },
+		},
 		"one instance is slow, in turn": {
 			want: SlowInstance, instance: "v1-3", command: "gatewayd drain shop v1-3",
 			prepare: func(m *model) { m.roundRobin() },
@@ -225,7 +230,7 @@ func (m *model) roundRobin() {
 func TestScenarios(t *testing.T) {
 	for name, sc := range scenarios() {
 		t.Run(strings.ReplaceAll(name, " ", "-"), func(t *testing.T) {
-			for seed := range uint64(3) {
+			for seed := range uint64(4) {
 				runScenario(t, sc, seed)
 			}
 		})
@@ -311,7 +316,7 @@ func figures(f Finding) string {
 
 // A healthy service whose load swings, that is scaled, released, and collects its garbage.
 func TestHealthyLoadHasNoFindings(t *testing.T) {
-	for seed := range uint64(12) {
+	for seed := range uint64(20) {
 		world, mon := newModel(100+seed), New(Policy{})
 		world.knowsCPU = seed%3 != 0
 		if seed%4 == 3 {
@@ -368,5 +373,28 @@ func TestFindingIsResolved(t *testing.T) {
 	run(300)
 	if len(raised) != 2 || raised[0].ID == raised[1].ID {
 		t.Fatalf("raised %d; want 2 with different IDs", len(raised))
+	}
+}
+
+// Following the advice ends the finding.
+func TestDrainingTheSlowInstanceResolves(t *testing.T) {
+	world, mon := newModel(2), New(Policy{})
+	world.rate = 60
+	var last Diagnosis
+	for second := 1; second <= 260; second++ {
+		switch second {
+		case 100:
+			world.instances[3].mean *= 5
+		case 160:
+			if len(last.Findings) != 1 || last.Findings[0].Command != "gatewayd drain shop v1-3" {
+				t.Fatalf("findings %+v", last.Findings)
+			}
+			world.instances[3].Weight = 0
+		}
+		mon.Observe(world.step())
+		last = mon.Diagnose(at(world.now))
+	}
+	if len(last.Findings) != 0 {
+		t.Errorf("after the drain: %+v", last.Findings)
 	}
 }
