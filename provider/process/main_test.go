@@ -132,11 +132,25 @@ func gateway() {
 		}
 		go g.Run(ctx)
 	}
-	go p.Run(ctx, func() {})
+	changed := make(chan struct{}, 1)
+	go p.Run(ctx, func() { signalOn(changed) })
 	if err := p.Scale(ctx, scaler.Revision{Service: "shop", Version: "v1"}, job.Count, nil); err != nil {
 		panic(err)
 	}
-	select {}
+	for range changed {
+		l, err := p.List(ctx)
+		running := func(in scaler.Instance) bool { return in.State == scaler.InstanceRunning }
+		if n := len(slices.DeleteFunc(l, running)); err == nil && n == 0 && job.dies() {
+			syscall.Kill(os.Getpid(), syscall.SIGKILL) // that save never came: saves are shared
+		}
+	}
+}
+
+func signalOn(ch chan struct{}) {
+	select {
+	case ch <- struct{}{}:
+	default:
+	}
 }
 
 type gatewayJob struct {
@@ -146,6 +160,8 @@ type gatewayJob struct {
 	DieBeforeSave, DieAfterSave int // which call of Save; 0: none
 	Guard                       bool
 }
+
+func (j gatewayJob) dies() bool { return j.DieBeforeSave > 0 || j.DieAfterSave > 0 }
 
 // fileStore keeps records in a file, as the gateway's own store does.
 type fileStore struct{ path string }
@@ -230,12 +246,7 @@ func ownerOf(t *testing.T) string {
 	return strings.ReplaceAll(t.Name(), "/", ".") + "-" + strconv.Itoa(os.Getpid())
 }
 
-func (h *house) changed() {
-	select {
-	case h.changes <- struct{}{}:
-	default:
-	}
-}
+func (h *house) changed() { signalOn(h.changes) }
 
 // end ends the provider, once, and waits for it.
 func (h *house) end() {

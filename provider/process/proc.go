@@ -24,6 +24,7 @@ type proc struct {
 	group     *cgroup   // nil when it has none
 	exited    chan struct{}
 	left      chan struct{} // closed by leave
+	unwatched chan struct{} // closed when watch has returned
 	stopBy    atomic.Int64  // set by stop: until when (Unix ns) the group may end by itself
 
 	reaping sync.Mutex // held to signal, and to wait for the process
@@ -34,9 +35,14 @@ type proc struct {
 	oom    bool
 }
 
+func unwatched(pid int, group *cgroup) *proc {
+	return &proc{pid: pid, group: group, exited: make(chan struct{}), left: make(chan struct{}), unwatched: make(chan struct{})}
+}
+
 // newProc wraps a process that was just started and takes over pidfd, sink and group.
 func newProc(cmd *exec.Cmd, pidfd int, s *sink, group *cgroup) (*proc, error) {
-	p := &proc{pid: cmd.Process.Pid, cmd: cmd, sink: s, group: group, exited: make(chan struct{}), left: make(chan struct{})}
+	p := unwatched(cmd.Process.Pid, group)
+	p.cmd, p.sink = cmd, s
 	st, err := statOf(p.pid) // it was not waited for yet, so it is there, if only as a zombie
 	if err != nil {
 		syscall.Kill(-p.pid, syscall.SIGKILL)
@@ -60,7 +66,8 @@ func adopt(pid int, start uint64, group *cgroup) (*proc, bool) {
 	if err != nil {
 		fd = -1
 	}
-	p := &proc{pid: pid, startTime: start, pidfd: pollable(fd), group: group, exited: make(chan struct{}), left: make(chan struct{})}
+	p := unwatched(pid, group)
+	p.startTime, p.pidfd = start, pollable(fd)
 	if now, err := startTime(pid); err != nil || now != start {
 		p.closeFD()
 		return nil, false
@@ -89,6 +96,7 @@ func (p *proc) closeFD() {
 // watch waits until the process has ended, kills what is left of its group, and closes exited; or it returns after
 // leave. It runs in a goroutine of its own.
 func (p *proc) watch() {
+	defer close(p.unwatched)
 	defer p.closeFD()
 	if !p.await() {
 		return
@@ -174,12 +182,13 @@ func (p *proc) awaitPolling() bool {
 	}
 }
 
-// leave ends watch without touching the process.
+// leave ends watch, without touching the process, and returns when it has ended.
 func (p *proc) leave() {
 	close(p.left)
 	if p.pidfd != nil {
 		p.pidfd.SetReadDeadline(time.Unix(1, 0))
 	}
+	<-p.unwatched
 }
 
 // stop asks the group to end, waits for all of it up to timeout, then kills it. It returns when the process is gone. watch must run.

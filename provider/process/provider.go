@@ -29,12 +29,14 @@ type Provider struct {
 	ready   chan struct{}
 	ended   chan struct{} // closed when Run has returned
 
-	saving sync.Mutex // held over Options.Save, so that records are saved in the order of the changes
+	saving sync.Mutex // held over Options.Save; protects saved
+	saved  uint64     // the last of changes that was saved
 
 	mu        sync.Mutex // protects what follows
 	instances map[string]*instance
 	backoffs  map[string]*backoff // by version
 	closed    bool                // Run ends: nothing is started any more
+	changes   uint64              // how often save was asked for
 
 	supervisors sync.WaitGroup // Add is called under mu, and not when closed
 }
@@ -74,7 +76,8 @@ func New(o Options) (*Provider, error) {
 }
 
 // Run takes stock of what an earlier gateway left, then looks after the instances until ctx ends. After that it ends
-// them, each within StopTimeout and all side by side, or with Adopt leaves them. It must be called once. An error means that
+// them, each within StopTimeout and all side by side, or with Adopt leaves them: who removes a service, and not the
+// gateway, scales it to 0 first. It must be called once. An error means that
 // the records could not be loaded or leftovers not be ended; then nothing was started.
 func (p *Provider) Run(ctx context.Context, changed func()) error {
 	defer close(p.ended)
@@ -291,11 +294,20 @@ func (p *Provider) superviseAll(added []*instance) error {
 	return nil
 }
 
-// save hands all records to Options.Save.
+// save hands all records to Options.Save. Those who wait while it runs share the next call: a hundred starts at once
+// do not write a hundred times.
 func (p *Provider) save() error {
+	p.mu.Lock()
+	p.changes++
+	mine := p.changes
+	p.mu.Unlock()
 	p.saving.Lock()
 	defer p.saving.Unlock()
+	if p.saved >= mine {
+		return nil
+	}
 	p.mu.Lock()
+	upTo := p.changes
 	records := make([]Record, 0, len(p.instances))
 	for _, in := range p.instances {
 		records = append(records, p.record(in))
@@ -305,6 +317,7 @@ func (p *Provider) save() error {
 	if err := p.o.Save(records); err != nil {
 		return fmt.Errorf("cannot save the records of instances: %w", err)
 	}
+	p.saved = upTo
 	return nil
 }
 

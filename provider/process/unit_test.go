@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -264,5 +266,42 @@ func write(t *testing.T, dir, name, content string) {
 	t.Helper()
 	if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
 		t.Fatal(err)
+	}
+}
+
+func TestSavesAreShared(t *testing.T) {
+	release := make(chan struct{})
+	var calls atomic.Int32
+	o := options("me", "serve")
+	o.Save = func([]Record) error {
+		calls.Add(1)
+		<-release
+		return nil
+	}
+	p, err := New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all sync.WaitGroup
+	save := func() {
+		if err := p.save(); err != nil {
+			t.Error(err)
+		}
+	}
+	all.Go(save)
+	awaitThat(t, "the first is under way", func() bool { return calls.Load() == 1 })
+	for range 10 {
+		all.Go(save)
+	}
+	awaitThat(t, "all have asked", func() bool {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		return p.changes == 11
+	})
+	close(release)
+	all.Wait()
+	// The first may lack the changes of the others; one more has them all.
+	if n := calls.Load(); n != 2 {
+		t.Fatalf("11 saves made %d calls; want 2", n)
 	}
 }

@@ -15,6 +15,7 @@ const clockTick = time.Second / 100
 
 // meter turns ever growing CPU time into cores.
 type meter struct {
+	of  *proc // whose time it is
 	at  time.Time
 	cpu time.Duration
 }
@@ -24,6 +25,9 @@ func (m *meter) measure(p *proc, now time.Time) (scaler.Usage, error) {
 	cpu, memory, err := p.used()
 	if err != nil {
 		return scaler.Usage{}, err
+	}
+	if m.of != p {
+		*m = meter{of: p}
 	}
 	u := scaler.Usage{At: now, MemoryBytes: memory}
 	// CPU time in /proc shrinks when a child goes whose parent did not wait for it.
