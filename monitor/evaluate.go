@@ -25,7 +25,7 @@ func (m *Monitor) Evaluate(now time.Time) Evaluation {
 		}
 	}
 	m.raiseConditions(before, now)
-	maps.DeleteFunc(m.machines, func(_ machineKey, s *machine) bool { return s.idle(now) })
+	maps.DeleteFunc(m.machines, func(_ machineKey, s *machine) bool { return s.useless(now) })
 	maps.DeleteFunc(m.silences, func(_ string, s Silence) bool { return !s.Until.After(now) })
 	maps.DeleteFunc(m.grace, func(_ string, until time.Time) bool { return !until.After(now) })
 	m.mute(now)

@@ -20,6 +20,8 @@ type machine struct {
 	LastBad  time.Time     `json:"lastBad"`
 	Hold     time.Duration `json:"hold"`               // how long it must be clear
 	Resolved time.Time     `json:"resolved,omitempty"` // last time it ended
+
+	stepped time.Time // last time its rule had a reading
 }
 
 // reading is what one level has to say now.
@@ -37,6 +39,7 @@ type reading struct {
 // an hour of its end has to stay clear twice as long as the time before, so one that
 // swings slower than KeepFiring is not told over and over.
 func (m *machine) step(r reading, now time.Time) AlertState {
+	m.stepped = now
 	if m.State == "" && r.bad {
 		m.State, m.Since = Pending, now
 	}
@@ -69,7 +72,8 @@ func (m *machine) fire(r reading, now time.Time) {
 	m.State, m.Since, m.LastBad = Firing, now, now
 }
 
-// idle machines need not be kept: they know nothing that a new one would not.
-func (m *machine) idle(now time.Time) bool {
-	return m.State == "" && now.Sub(m.Resolved) >= longestHold
+// useless machines need not be kept: their rule or service is gone, or they know
+// nothing that a new one would not.
+func (m *machine) useless(now time.Time) bool {
+	return !m.stepped.Equal(now) || m.State == "" && now.Sub(m.Resolved) >= longestHold
 }

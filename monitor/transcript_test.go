@@ -104,6 +104,9 @@ func (d *alertDriver) run(line string) {
 		d.policy.Thresholds = append(d.policy.Thresholds, d.threshold(words[1], o))
 	case "objective":
 		d.policy.Objectives = append(d.policy.Objectives, Objective{Service: "shop", Percent: float(words[1], ""), LatencyBelow: duration(o["below"])})
+	case "drop":
+		d.policy.Thresholds = nil
+		d.m.SetPolicy(d.policy)
 	case "notify":
 		d.policy.Notify.MinSeverity, _ = ParseSeverity(words[1])
 	case "run":
