@@ -1,0 +1,141 @@
+package docker
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"sync"
+
+	"github.com/moby/moby/api/types/container"
+	"github.com/moby/moby/client"
+)
+
+// takeStock compares all containers of this owner and service with what is known. Instances whose container does not run are looked at;
+// containers that belong to no instance are taken over, ended or spared. The Engine being away is an error.
+func (p *Provider) takeStock(ctx context.Context) error {
+	var all []container.Summary
+	err := within(p.o.pace.answer, func(ctx context.Context) error {
+		r, err := p.cli.ContainerList(ctx, client.ContainerListOptions{All: true, Filters: p.filters()})
+		all = r.Items
+		return err
+	})(ctx)
+	if err != nil {
+		return explain(err)
+	}
+	strays, spared := p.compare(all)
+	var leftovers []container.Summary
+	for _, c := range strays {
+		if adopted, err := p.maybeAdopt(ctx, c); err != nil {
+			return err
+		} else if !adopted {
+			leftovers = append(leftovers, c)
+		}
+	}
+	p.mu.Lock()
+	p.spared = spared
+	p.mu.Unlock()
+	p.endLeftovers(leftovers)
+	return nil
+}
+
+// compare has instances looked at whose container does not run or has no address yet. It returns the containers of no instance, and the ids of
+// instances that are to be spared.
+func (p *Provider) compare(all []container.Summary) (strays []container.Summary, spared map[string]bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	spared = map[string]bool{}
+	suspects := map[*run]bool{}
+	for _, in := range p.instances {
+		if in.run != nil {
+			suspects[in.run] = true
+		}
+	}
+	for _, c := range all {
+		id := c.Labels[labelInstance]
+		from := parseLife(c.Labels[labelGateway])
+		in := p.instances[id]
+		switch {
+		case !p.isOwn(c.Labels): // the filter of some other engine with this API knows better than the labels
+		case in != nil && in.run != nil && in.run.id == c.ID:
+			if c.State == container.StateRunning && in.pub.Address != "" {
+				delete(suspects, in.run)
+			}
+		case in != nil && from == p.life: // it is being created or removed just now
+		case from == p.life:
+			strays = append(strays, c)
+		case from.process == p.life.process, p.o.OnExit == Stop && from.lives():
+			spared[id] = true
+		default:
+			strays = append(strays, c)
+		}
+	}
+	for r := range suspects {
+		r.suspect()
+	}
+	return strays, spared
+}
+
+// maybeAdopt takes over a container of an earlier gateway, if it runs and is to be taken over.
+func (p *Provider) maybeAdopt(ctx context.Context, c container.Summary) (bool, error) {
+	if p.o.OnExit != Adopt || c.State != container.StateRunning || parseLife(c.Labels[labelGateway]) == p.life {
+		return false, nil
+	}
+	inspectCtx, cancel := context.WithTimeout(ctx, p.o.pace.answer)
+	defer cancel()
+	s, err := p.inspect(inspectCtx, c.ID)
+	if err != nil {
+		return false, explain(err)
+	}
+	if !s.running {
+		return false, nil
+	}
+	in := newInstance(c.Labels[labelInstance], c.Labels[labelVersion])
+	in.begun = s.startedAt
+	in.pub.StartedAt = s.startedAt
+	in.pub.Restarts, _ = strconv.Atoi(c.Labels[labelRestarts])
+	in.reach(s.address)
+	in.run = newRun(c.ID)
+	p.mu.Lock()
+	if p.closed || p.instances[in.pub.ID] != nil {
+		p.mu.Unlock()
+		return false, nil
+	}
+	p.instances[in.pub.ID] = in
+	p.supervisors.Add(1)
+	p.mu.Unlock()
+	go p.supervise(in)
+	p.tell(Event{Kind: Adopted, Reason: "container " + short(c.ID) + " of an earlier gateway"}, in)
+	return true, nil
+}
+
+// endLeftovers stops and removes containers of no instance, all side by side. What does not go is tried again at the next look.
+func (p *Provider) endLeftovers(all []container.Summary) {
+	var wg sync.WaitGroup
+	for _, c := range all {
+		wg.Go(func() {
+			if err := p.stop(c.ID); err != nil {
+				p.complain(c.ID, err)
+				return
+			}
+			p.complain(c.ID, nil)
+			reason := fmt.Sprintf("container %s of an earlier gateway, which was %s", short(c.ID), c.State)
+			p.tell(Event{Kind: Ended, Reason: reason}, newInstance(c.Labels[labelInstance], c.Labels[labelVersion]))
+		})
+	}
+	wg.Wait()
+}
+
+// complain logs why a leftover does not go, once for each reason.
+func (p *Provider) complain(id string, err error) {
+	p.mu.Lock()
+	before := p.complaints[id]
+	if err == nil {
+		delete(p.complaints, id)
+	} else {
+		p.complaints[id] = err.Error()
+	}
+	p.mu.Unlock()
+	if err != nil && before != err.Error() {
+		p.o.Logger.Warn("a container of an earlier gateway does not end", "service", p.o.Service, "container", short(id), "err", err)
+	}
+}
