@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"gatewayd/balancer"
+	"gatewayd/internal/accesslog"
 )
 
 // Options are what a Server is built with. Logger and Pseudonym are required.
@@ -15,7 +16,7 @@ type Options struct {
 	Logger    *slog.Logger
 	Pseudonym string         // names this gateway in Via; a request that comes back with it is a loop
 	Rand      func() float64 // uniform in [0, 1), for any goroutine
-	AccessLog any
+	AccessLog *accesslog.Log // nil: none
 	// Failed is called, on the request's goroutine, for every failure that counts against an endpoint, with how
 	// many came in a row. It must not block.
 	Failed func(e *balancer.Endpoint, c balancer.Cause, consecutive uint32)

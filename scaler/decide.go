@@ -55,7 +55,7 @@ func (d *Decision) decide(sp *Spec, st *State, s *Sample, now time.Time) {
 	if d.idle(sp, st, s, now) && !stale {
 		d.Want = d.floor()
 	} else {
-		d.largest()
+		d.largest(sp)
 		if waiting := s.Arrivals + s.InFlight + s.Queue; waiting > 0 && !s.Blind {
 			d.Want = max(d.Want, 1)
 		}
@@ -83,10 +83,11 @@ func (p *Policy) want(sp *Spec, st *State, s *Sample, from int, now time.Time) P
 	panic("BUG: unknown policy type " + string(p.Type))
 }
 
-// largest combines the policies by maximum. Without any policy the number stays.
-func (d *Decision) largest() {
+// largest combines the policies by maximum. Without any policy it is MinInstances, and where that is 0 one instance for as long
+// as the service is used.
+func (d *Decision) largest(sp *Spec) {
 	if len(d.Policies) == 0 {
-		d.Want = d.From
+		d.Want = max(sp.MinInstances, min(d.From, 1))
 		return
 	}
 	for i := range d.Policies {

@@ -20,6 +20,7 @@ import (
 	"gatewayd/events"
 	"gatewayd/health"
 	"gatewayd/health/probe"
+	"gatewayd/internal/accesslog"
 	"gatewayd/internal/metrics"
 	"gatewayd/provider/process"
 	"gatewayd/proxy"
@@ -52,8 +53,9 @@ type Gateway struct {
 	checker   *probe.Checker
 	admin     *admin.Server
 	registry  *metrics.Registry
-	accessLog *stubLog
+	accessLog *accesslog.Log
 	guard     *process.Guard
+	tracing   *tracing // nil: none
 	kept      kept
 
 	cfg        *config.Config
@@ -62,7 +64,6 @@ type Gateway struct {
 	startedAt  time.Time
 	rejected   []string // errors of the newest file, when an older one runs on
 	reloads    reloadCounts
-	files      fileSet // what the config was made of, to see that it changed
 
 	sites    *sites
 	services map[string]*service
@@ -78,6 +79,7 @@ type Gateway struct {
 	ready      atomic.Bool // read by anyone
 	stopping   atomic.Bool // read by anyone
 	views      atomic.Pointer[views]
+	lastRead   atomic.Pointer[fileSet] // content of the files at the last attempt to load them
 	background sync.WaitGroup
 }
 
@@ -138,8 +140,15 @@ func (g *Gateway) run(ctx context.Context) error {
 	g.checker = probe.New(probe.Options{OnTransition: func(k probe.Key, t health.Transition) {
 		g.mail.post(func() { g.onTransition(k, t) })
 	}})
+	var tracer proxy.Tracer
+	if cfg.Tracing != nil {
+		if g.tracing, err = newTracing(cfg.Tracing, g.log); err != nil {
+			return err
+		}
+		tracer = g.tracing
+	}
 	g.proxy = proxy.New(proxy.Options{Logger: g.log, Pseudonym: g.kept.identity, Rand: rand.Float64,
-		Failed: g.onFailed, Tracer: g.newTracer(cfg.Tracing)})
+		AccessLog: g.accessLog, Failed: g.onFailed, Tracer: tracer})
 	if g.guard, err = process.NewGuard([]string{g.opt.Executable, "process-guard"}, g.log); err != nil {
 		return fmt.Errorf("cannot set up the guard of processes: %w", err)
 	}
@@ -182,6 +191,9 @@ func (g *Gateway) run(ctx context.Context) error {
 	end()
 	running.Wait()
 	g.background.Wait()
+	if g.accessLog != nil {
+		g.accessLog.Close()
+	}
 	return g.db.Err()
 }
 
@@ -202,6 +214,12 @@ func (g *Gateway) startBackground(life context.Context, adminListener net.Listen
 	start("health checks", g.checker.Run)
 	start("guard", g.guard.Run)
 	start("admin API", func(ctx context.Context) error { return g.admin.Run(ctx, adminListener) })
+	if g.accessLog != nil {
+		start("access log", g.accessLog.Run)
+	}
+	if g.tracing != nil {
+		start("tracing", g.tracing.run)
+	}
 	g.startMonitoring(start)
 	return &running
 }
@@ -271,6 +289,14 @@ func (g *Gateway) addressList() string {
 func (g *Gateway) openAccessLog(spec *config.AccessLog) error {
 	if spec == nil {
 		return nil
+	}
+	format := accesslog.JSON
+	if spec.Format == config.FormatText {
+		format = accesslog.Common
+	}
+	var err error
+	if g.accessLog, err = accesslog.Open(accesslog.Options{Path: spec.Path, Format: format, Logger: g.log}); err != nil {
+		return fmt.Errorf("cannot open the access log %q (accessLog.path): %w", spec.Path, err)
 	}
 	return nil
 }

@@ -276,7 +276,7 @@ func checkOf(spec *config.Service, parts *serviceParts) *probe.Check {
 	}
 	c := &probe.Check{
 		Kind: probe.Kind(h.Type), Timeout: h.Timeout, Path: h.Path, Host: h.Host, Headers: h.Headers, Service: h.ServiceName,
-		TLS: parts.tls,
+		TLS: parts.tls.config(),
 		Policy: health.Policy{
 			Interval: h.Interval, HealthyThreshold: h.HealthyThreshold, UnhealthyThreshold: h.UnhealthyThreshold,
 			FastFraction: float64(h.FastInterval) / float64(h.Interval), Jitter: h.JitterPercent.Fraction(),
@@ -286,7 +286,7 @@ func checkOf(spec *config.Service, parts *serviceParts) *probe.Check {
 		c.Expect = append(c.Expect, probe.StatusRange{From: r.From, To: r.To})
 	}
 	if parts.tls != nil {
-		c.TLSName = fmt.Sprintf("%+v", *spec.TLS)
+		c.TLSName = parts.tls.key
 	}
 	return c
 }

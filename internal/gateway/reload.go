@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"reflect"
 	"slices"
 	"time"
 
@@ -41,7 +42,7 @@ func (g *Gateway) prepare(cfg *config.Config) (_ *prepared, err error) {
 		return nil, err
 	}
 	for name, spec := range cfg.Services {
-		if p.parts[name], err = g.prepareService(spec); err != nil {
+		if p.parts[name], err = g.prepareService(spec, g.services[name]); err != nil {
 			return nil, fmt.Errorf("cannot build service %q: %w", name, err)
 		}
 		old := g.services[name]
@@ -62,10 +63,14 @@ func (g *Gateway) prepare(cfg *config.Config) (_ *prepared, err error) {
 	return p, nil
 }
 
-func (g *Gateway) prepareService(spec *config.Service) (*serviceParts, error) {
+func (g *Gateway) prepareService(spec *config.Service, old *service) (*serviceParts, error) {
 	p := &serviceParts{}
 	var err error
-	if p.tls, err = serviceTLS(spec.TLS); err != nil {
+	var previous *upstreamTLS
+	if old != nil {
+		previous = old.tls
+	}
+	if p.tls, err = newUpstreamTLS(spec.TLS, previous); err != nil {
 		return nil, err
 	}
 	p.check = checkOf(spec, p)
@@ -196,7 +201,7 @@ func (g *Gateway) retireService(s *service) {
 // reload reads the file again and applies it. A bad one changes nothing and is told everywhere.
 func (g *Gateway) reload(ctx context.Context, why string) (api.ReloadResult, error) {
 	cfg, loadErr := config.Load(g.opt.ConfigPath)
-	files := g.readFiles(cfg)
+	g.noteFiles(cfg)
 	var result api.ReloadResult
 	var err error
 	callErr := g.mail.call(ctx, func() {
@@ -208,9 +213,6 @@ func (g *Gateway) reload(ctx context.Context, why string) (api.ReloadResult, err
 			result = api.ReloadResult{Success: err == nil, Generation: g.generation, Changes: changes}
 		}
 		g.noteReload(why, err, result.Changes)
-		if err == nil {
-			g.files = files
-		}
 		g.copyViews()
 	})
 	if callErr != nil {
@@ -226,6 +228,9 @@ func (g *Gateway) reload(ctx context.Context, why string) (api.ReloadResult, err
 func (g *Gateway) fixedParts(cfg *config.Config) error {
 	if cfg.Admin.Listen != g.cfg.Admin.Listen {
 		return fmt.Errorf("cannot change admin.listen from %q to %q while running: restart gatewayd for that", g.cfg.Admin.Listen, cfg.Admin.Listen)
+	}
+	if !reflect.DeepEqual(cfg.AccessLog, g.cfg.AccessLog) || !reflect.DeepEqual(cfg.Tracing, g.cfg.Tracing) {
+		return errors.New("cannot change accessLog or tracing while running: restart gatewayd for that")
 	}
 	if cfg.State.Path != g.cfg.State.Path {
 		return fmt.Errorf("cannot change state.path from %q to %q while running: restart gatewayd for that", g.cfg.State.Path, cfg.State.Path)

@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"crypto/tls"
 	"fmt"
 	"reflect"
 	"slices"
@@ -21,8 +20,8 @@ type service struct {
 	name  string
 	spec  *config.Service
 	core  *proxy.Service // the data path's part, which survives snapshots
-	tls   *tls.Config
-	check *probe.Check // nil: instances are fit as soon as they have an address
+	tls   *upstreamTLS   // nil: plain
+	check *probe.Check   // nil: instances are fit as soon as they have an address
 
 	revisions     []*revision // the stable one first
 	runner        *runner     // what runs the instances; nil where they are listed
@@ -143,7 +142,7 @@ func (s *service) configure(spec *config.Service, p *serviceParts) {
 
 // serviceParts are what a service needs of files and may fail on, made before anything is changed.
 type serviceParts struct {
-	tls      *tls.Config
+	tls      *upstreamTLS
 	check    *probe.Check
 	page     []byte
 	affinity []byte
@@ -151,11 +150,10 @@ type serviceParts struct {
 
 func (s *service) transportOptions(address string) proxy.TransportOptions {
 	opt := proxy.TransportOptions{
-		ConnectTimeout: s.spec.Timeouts.Connect, IdleTimeout: s.spec.Timeouts.Idle, MaxIdle: maxIdlePerInstance, TLS: s.tls,
+		ConnectTimeout: s.spec.Timeouts.Connect, IdleTimeout: s.spec.Timeouts.Idle, MaxIdle: maxIdlePerInstance, TLS: s.tls.config(),
 	}
 	if opt.TLS != nil && opt.TLS.ServerName == "" {
-		opt.TLS = opt.TLS.Clone()
-		opt.TLS.ServerName = hostOf(address)
+		opt.TLS = s.tls.forHost(hostOf(address))
 	}
 	return opt
 }

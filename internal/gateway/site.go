@@ -10,7 +10,10 @@ import (
 	"sort"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
+
+	"github.com/cespare/xxhash/v2"
 
 	"gatewayd/config"
 	"gatewayd/internal/clientaddr"
@@ -248,11 +251,61 @@ func loadCA(path string) (*x509.CertPool, error) {
 	return pool, nil
 }
 
-// serviceTLS builds the configuration of connections to instances.
-func serviceTLS(t *config.ServiceTLS) (*tls.Config, error) {
+// upstreamTLS is how the instances of a service are connected to. It is made anew only when its settings or the content of its files change, so
+// that a reload leaves connections alone.
+type upstreamTLS struct {
+	base    *tls.Config
+	key     string                 // tells whether two are the same
+	byHost  map[string]*tls.Config // with the name that the certificate must carry
+	hostsMu sync.Mutex             // protects byHost
+}
+
+// config returns the settings, nil for plain connections.
+func (u *upstreamTLS) config() *tls.Config {
+	if u == nil {
+		return nil
+	}
+	return u.base
+}
+
+// forHost returns the settings for instances on a host, where no name is configured.
+func (u *upstreamTLS) forHost(host string) *tls.Config {
+	u.hostsMu.Lock()
+	defer u.hostsMu.Unlock()
+	c := u.byHost[host]
+	if c == nil {
+		c = u.base.Clone()
+		c.ServerName = host
+		u.byHost[host] = c
+	}
+	return c
+}
+
+// newUpstreamTLS returns previous where nothing changed.
+func newUpstreamTLS(t *config.ServiceTLS, previous *upstreamTLS) (*upstreamTLS, error) {
 	if t == nil {
 		return nil, nil
 	}
+	key := fmt.Sprintf("%+v", *t)
+	for _, path := range []string{t.CA, t.ClientCert, t.ClientKey} {
+		if path == "" {
+			continue
+		}
+		content, err := os.ReadFile(path)
+		if err != nil {
+			return nil, fmt.Errorf("cannot read a file of tls: %w", err)
+		}
+		key += fmt.Sprintf("|%x", xxhash.Sum64(content))
+	}
+	if previous != nil && previous.key == key {
+		return previous, nil
+	}
+	base, err := serviceTLS(t)
+	return &upstreamTLS{base: base, key: key, byHost: map[string]*tls.Config{}}, err
+}
+
+// serviceTLS builds the configuration of connections to instances.
+func serviceTLS(t *config.ServiceTLS) (*tls.Config, error) {
 	c := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: t.ServerName, InsecureSkipVerify: t.InsecureSkipVerify,
 		NextProtos: []string{"http/1.1"}, ClientSessionCache: tls.NewLRUClientSessionCache(64)}
 	if t.CA != "" {

@@ -25,15 +25,17 @@ const pollEvery = 15 * time.Second
 // watched rather than files: editors put a new file in the place of the old one, and Kubernetes turns a link.
 func (g *Gateway) watch(ctx context.Context) {
 	w, err := fsnotify.NewWatcher()
+	var changed <-chan fsnotify.Event
+	var failed <-chan error
 	if err != nil {
 		g.log.Warn("cannot watch the config for changes by notification: it is looked at every 15 seconds", "err", err)
-		w = &fsnotify.Watcher{}
 	} else {
 		defer w.Close()
+		changed, failed = w.Events, w.Errors
 	}
-	known := g.readFiles(g.cfg)
-	g.mail.post(func() { g.files = known })
-	g.watchFolders(w, known)
+	state := filepath.Base(g.views.Load().cfg.State.Path)
+	g.noteFiles(g.views.Load().cfg)
+	g.watchFolders(w, *g.lastRead.Load())
 	poll := time.NewTicker(pollEvery)
 	defer poll.Stop()
 	var quiet <-chan time.Time
@@ -44,35 +46,56 @@ func (g *Gateway) watch(ctx context.Context) {
 			return
 		case <-g.opt.Reload:
 			why = "SIGHUP"
-		case <-w.Events:
+			g.reopenLogs()
+		case e := <-changed:
+			if filepath.Base(e.Name) == state {
+				continue // the gateway's own writing
+			}
 			quiet = time.After(quietFor)
 			continue
-		case err := <-w.Errors:
-			if err != nil {
-				g.log.Warn("cannot follow changes of the config for a moment", "err", err)
-			}
+		case err := <-failed:
+			g.log.Warn("cannot follow changes of the config for a moment", "err", err)
 			continue
 		case <-quiet:
 			quiet = nil
 		case <-poll.C:
 		}
-		now := g.readFiles(g.views.Load().cfg)
-		if why != "SIGHUP" && sameFiles(now, known) {
+		if why != "SIGHUP" && sameFiles(g.readFiles(g.views.Load().cfg), *g.lastRead.Load()) {
 			continue
 		}
-		known = now
 		g.reload(ctx, why) //nolint: the outcome is told in log, event, metric and status
-		known = g.readFiles(g.views.Load().cfg)
-		g.watchFolders(w, known)
+		g.watchFolders(w, *g.lastRead.Load())
 	}
 }
 
 func (g *Gateway) watchFolders(w *fsnotify.Watcher, files fileSet) {
+	if w == nil {
+		return
+	}
 	for path := range files {
 		dir := filepath.Dir(path)
 		if err := w.Add(dir); err != nil {
 			g.log.Warn("cannot watch a folder for changes: its files are looked at every 15 seconds", "folder", dir, "err", err)
 		}
+	}
+}
+
+// noteFiles remembers what the files held at an attempt to load them: only what differs from that is worth another one.
+func (g *Gateway) noteFiles(cfg *config.Config) {
+	if cfg == nil { // refused: it may have named other files, but those of the running one are what is known
+		cfg = g.views.Load().cfg
+	}
+	files := g.readFiles(cfg)
+	g.lastRead.Store(&files)
+}
+
+// reopenLogs opens log files anew, for after they were renamed.
+func (g *Gateway) reopenLogs() {
+	if g.accessLog == nil {
+		return
+	}
+	if err := g.accessLog.Reopen(); err != nil {
+		g.log.Error("cannot open the access log anew: the old file stays in use", "err", err)
 	}
 }
 

@@ -1,5 +1,0 @@
-package proxy
-
-import "time"
-
-func (x *exchange) writeAccessLog(took time.Duration) {}
