@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Policy says how active checks are spaced and how many of them turn a state. The zero value of a field means its default.
+// Policy says how active checks are spaced and how many of them turn a state. Where a default is named, the zero value stands for it.
 type Policy struct {
 	// Interval is the time between two checks while nothing changes. Default 2s.
 	Interval time.Duration
@@ -23,8 +23,8 @@ type Policy struct {
 	// FastFraction is the part of Interval, in (0, 1], between two checks while results contradict the
 	// state. Default 0.25.
 	FastFraction float64
-	// Jitter is how far, as a fraction in (0, 1), an interval may be stretched or shrunk at random, so that
-	// checks that once fell together drift apart. Default 0.1.
+	// Jitter is how far, as a fraction in [0, 1), an interval may be stretched or shrunk at random, so that
+	// checks that once fell together drift apart. 0 is no jitter.
 	Jitter float64
 }
 
@@ -41,9 +41,6 @@ func (p Policy) WithDefaults() Policy {
 	}
 	if p.FastFraction == 0 {
 		p.FastFraction = 0.25
-	}
-	if p.Jitter == 0 {
-		p.Jitter = 0.1
 	}
 	return p
 }
@@ -72,7 +69,7 @@ func (p Policy) Validate() error {
 	case p.FastFraction < 0 || p.FastFraction > 1:
 		return fmt.Errorf("fastFraction: got %v; want a number in (0, 1]", p.FastFraction)
 	case p.Jitter < 0 || p.Jitter >= 1:
-		return fmt.Errorf("jitter: got %v; want a number in (0, 1)", p.Jitter)
+		return fmt.Errorf("jitter: got %v; want a number in [0, 1)", p.Jitter)
 	}
 	return nil
 }

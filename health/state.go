@@ -157,7 +157,8 @@ func (s *State) Next(now time.Time, uniform func() float64) time.Time {
 	case s.changing():
 		wait = time.Duration(float64(p.Interval) * p.FastFraction)
 	case s.report.Checks == 1:
-		return now.Add(time.Duration(float64(p.Interval) * (p.Jitter + (1-p.Jitter)*uniform())))
+		const least = 0.1 // right after the first check a second one tells nothing new
+		return now.Add(time.Duration(float64(p.Interval) * (least + (1-least)*uniform())))
 	}
 	return now.Add(time.Duration(float64(wait) * (1 + p.Jitter*(2*uniform()-1))))
 }

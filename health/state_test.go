@@ -124,5 +124,5 @@ func TestPolicyValidate(t *testing.T) {
 	f(Policy{StartPeriod: -1}, "startPeriod: got")
 	f(Policy{StartInterval: -1}, "startInterval: got")
 	f(Policy{FastFraction: 1.5}, "fastFraction: got 1.5; want a number in (0, 1]")
-	f(Policy{Jitter: 1}, "jitter: got 1; want a number in (0, 1)")
+	f(Policy{Jitter: 1}, "jitter: got 1; want a number in [0, 1)")
 }

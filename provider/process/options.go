@@ -20,7 +20,7 @@ const (
 	Adopt OnExit = "adopt" // they live on, and the next gateway takes them over
 )
 
-// Options is what a Provider is made of. Zero fields mean their default.
+// Options is what a Provider is made of. Where a default is named, the zero value stands for it.
 type Options struct {
 	Service string // required
 	// Owner names the gateway over its lives, so that two gateways on one machine leave each other's
@@ -34,7 +34,7 @@ type Options struct {
 	// Host is where instances are to listen. Default 127.0.0.1.
 	Host        string
 	Output      Output
-	StopTimeout time.Duration // between SIGTERM and SIGKILL. Default 10s
+	StopTimeout time.Duration // between SIGTERM and SIGKILL; 0 is none
 	OnExit      OnExit        // default Stop
 	Backoff     Backoff
 	// CgroupRoot is a cgroup v2 folder in which a group per instance is made. Default: the gateway's own group. Where no
@@ -88,9 +88,6 @@ func (o Options) withDefaults() Options {
 	if o.Host == "" {
 		o.Host = "127.0.0.1"
 	}
-	if o.StopTimeout == 0 {
-		o.StopTimeout = 10 * time.Second
-	}
 	if o.OnExit == "" {
 		o.OnExit = Stop
 	}
@@ -142,11 +139,9 @@ func (o Options) validate() error {
 	case o.OnExit != Stop && o.OnExit != Adopt:
 		return fmt.Errorf("provider.process.onGatewayExit: got %q; want stop or adopt", o.OnExit)
 	case o.StopTimeout < 0:
-		return fmt.Errorf("provider.process.stopTimeout: got %s; want more than 0s", o.StopTimeout)
+		return fmt.Errorf("provider.process.stopTimeout: got %s; want 0s or more", o.StopTimeout)
 	case o.Backoff.Base < 0 || o.Backoff.Max < o.Backoff.Base || o.Backoff.ResetAfter < 0:
 		return fmt.Errorf("cannot use backoff %+v: want 0 < base <= max", o.Backoff)
-	case o.OnExit == Adopt && o.Output.Dir == "" && o.Output.Line != nil:
-		return errors.New("cannot read the output of instances that outlive the gateway: want a folder for it")
 	}
 	if o.Dir != "" {
 		if _, err := os.Stat(o.Dir); err != nil {

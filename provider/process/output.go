@@ -25,7 +25,7 @@ type Output struct {
 	MaxFileBytes int64
 	// KeepFiles is how many files of instances that are gone are kept, the newest. Default 20.
 	KeepFiles int
-	// Line gets each line, without Dir, from one goroutine per instance. It must not keep line.
+	// Line gets each line, without Dir and without Adopt, from one goroutine per instance. It must not keep line.
 	// Longer lines than 4 KiB come in parts. Default: the log.
 	Line func(instance string, line []byte)
 }

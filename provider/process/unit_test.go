@@ -32,10 +32,9 @@ func TestNewRefuses(t *testing.T) {
 	f(func(o *Options) { o.Env = map[string]string{"V": "{{.version}}"} }, `provider.process.env.V: cannot use template "{{.version}}": `)
 	f(func(o *Options) { o.Env = map[string]string{"A=B": ""} }, `provider.process.env: got "A=B"; want the name`)
 	f(func(o *Options) { o.OnExit = "leave" }, `provider.process.onGatewayExit: got "leave"; want stop or adopt`)
-	f(func(o *Options) { o.StopTimeout = -1 }, "provider.process.stopTimeout: got -1ns; want more than 0s")
+	f(func(o *Options) { o.StopTimeout = -1 }, "provider.process.stopTimeout: got -1ns; want 0s or more")
 	f(func(o *Options) { o.Backoff.Max = o.Backoff.Base / 2 }, "cannot use backoff {Base:1ms Max:500µs")
 	f(func(o *Options) { o.Dir = "/nowhere" }, "provider.process.dir: stat /nowhere")
-	f(func(o *Options) { o.OnExit, o.Output.Line = Adopt, func(string, []byte) {} }, "cannot read the output of instances that outlive the gateway")
 }
 
 func TestRenderCommand(t *testing.T) {
