@@ -26,7 +26,7 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 		s.upgrade(ctx)
 	default:
 		if !s.work() {
-			ctx.Error("this request was meant to fail\n", fasthttp.StatusInternalServerError)
+			refuse(ctx, fasthttp.StatusInternalServerError, "this request was meant to fail\n")
 			return
 		}
 		s.answer(ctx, path)
@@ -49,9 +49,15 @@ func (s *Server) answer(ctx *fasthttp.RequestCtx, path string) {
 	}
 }
 
+// refuse answers with an error and keeps the headers that tell who answers.
+func refuse(ctx *fasthttp.RequestCtx, status int, text string) {
+	ctx.SetStatusCode(status)
+	ctx.SetBodyString(text)
+}
+
 func (s *Server) health(ctx *fasthttp.RequestCtx) {
 	if s.state.Load().fault == FaultUnhealthy {
-		ctx.Error("unhealthy\n", fasthttp.StatusServiceUnavailable)
+		refuse(ctx, fasthttp.StatusServiceUnavailable, "unhealthy\n")
 		return
 	}
 	ctx.SetBodyString("ok\n")
@@ -60,12 +66,12 @@ func (s *Server) health(ctx *fasthttp.RequestCtx) {
 // breakByRequest is POST /break?mode=errors|slow|hang|unhealthy, and without a mode the repair.
 func (s *Server) breakByRequest(ctx *fasthttp.RequestCtx) {
 	if !ctx.IsPost() {
-		ctx.Error("want POST\n", fasthttp.StatusMethodNotAllowed)
+		refuse(ctx, fasthttp.StatusMethodNotAllowed, "want POST\n")
 		return
 	}
 	mode := Fault(ctx.QueryArgs().Peek("mode"))
 	if err := s.Break(mode); err != nil {
-		ctx.Error(err.Error()+"\n", fasthttp.StatusBadRequest)
+		refuse(ctx, fasthttp.StatusBadRequest, err.Error()+"\n")
 		return
 	}
 	fmt.Fprintf(ctx, "mode is %q\n", mode)
@@ -83,7 +89,7 @@ func (s *Server) echo(ctx *fasthttp.RequestCtx) {
 func (s *Server) bytes(ctx *fasthttp.RequestCtx) {
 	n, err := strconv.ParseInt(string(ctx.QueryArgs().Peek("n")), 10, 64)
 	if err != nil || n < 0 || n > maxBytes {
-		ctx.Error(fmt.Sprintf("n: got %q; want 0 to %d\n", ctx.QueryArgs().Peek("n"), int64(maxBytes)), fasthttp.StatusBadRequest)
+		refuse(ctx, fasthttp.StatusBadRequest, fmt.Sprintf("n: got %q; want 0 to %d\n", ctx.QueryArgs().Peek("n"), int64(maxBytes)))
 		return
 	}
 	ctx.SetContentType("application/octet-stream")
