@@ -18,7 +18,7 @@ type Advice string
 const (
 	LowerMinimum  Advice = "lower-minimum"
 	RightSize     Advice = "right-size"
-	AnotherPool   Advice = "another-pool"
+	MovePool      Advice = "move-pool"
 	UseSchedule   Advice = "schedule"
 	ScaleToZero   Advice = "scale-to-zero"
 	RetireService Advice = "dead-service"
@@ -93,7 +93,7 @@ func Recommend(f Facts, replay Replay) ([]Recommendation, []Refusal) {
 	}
 	var made []Recommendation
 	var refused []Refusal
-	for _, propose := range []func(Facts) (Recommendation, bool){retire, scaleToZero, lowerMinimum, schedule, rightSize, anotherPool} {
+	for _, propose := range []func(Facts) (Recommendation, bool){retire, scaleToZero, lowerMinimum, schedule, rightSize, movePool} {
 		r, ok := propose(f)
 		if !ok || r.Saving < Unit/100 {
 			continue
@@ -265,8 +265,8 @@ func rightSize(f Facts) (Recommendation, bool) {
 	}, true
 }
 
-// anotherPool: one that is cheaper has room for the most that were needed.
-func anotherPool(f Facts) (Recommendation, bool) {
+// movePool: one that is cheaper has room for the most that were needed.
+func movePool(f Facts) (Recommendation, bool) {
 	best, cheapest := "", f.perHour()
 	peak := max(f.Profile.need(1), f.Min)
 	for i := range f.Pools {
@@ -281,7 +281,7 @@ func anotherPool(f Facts) (Recommendation, bool) {
 	}
 	saved := float64(f.perHour()-cheapest) * f.Profile.running()
 	return Recommendation{
-		Type: AnotherPool, Saving: perMonth(saved),
+		Type: MovePool, Saving: perMonth(saved),
 		What:     fmt.Sprintf("%s would cost less in pool %s.", f.Service, best),
 		Evidence: []string{fmt.Sprintf("an instance costs %s per hour in %s, %s in %s", f.perHour(), f.Pool, cheapest, best), fmt.Sprintf("%s has room for the %d instances needed at most", best, peak)},
 		Config:   fmt.Sprintf("services.%s.resources.pool: %s", f.Service, best),

@@ -161,7 +161,7 @@ func TestRecommend(t *testing.T) {
 	f("silent for two days only", func(x *Facts) { x.Profile = history(2, 100, func(int) int { return 0 }, 4) }, calm, LowerMinimum)
 	f("a cheaper pool with room", func(x *Facts) {
 		x.Pools = []Pool{{Name: "od", Price: x.Price}, {Name: "spot", Capacity: Resources{4000, 0}, Price: Price{CPUHour: 0.01}}}
-	}, calm, AnotherPool)
+	}, calm, MovePool)
 	f("a cheaper pool without room", func(x *Facts) {
 		x.Pools = []Pool{{Name: "spot", Capacity: Resources{3999, 0}, Price: Price{CPUHour: 0.01}}}
 	}, calm)

@@ -100,6 +100,7 @@ type Notification struct {
 	Reason   NotificationReason `json:"reason"`
 	Status   AlertState         `json:"status"`   // Firing while any alert fires, else Resolved
 	Severity Severity           `json:"severity"` // of the gravest alert
+	Peak     Severity           `json:"peak"`     // the gravest Severity that this Key was sent with: who was told the trouble is to be told its end
 	Firing   []Alert            `json:"firing,omitempty"`
 	Resolved []Alert            `json:"resolved,omitempty"` // since the message before
 	Title    string             `json:"title"`

@@ -10,7 +10,7 @@ type gauge struct {
 }
 
 func (g *gauge) add(v float64) {
-	if math.IsNaN(v) {
+	if math.IsNaN(v) || math.IsInf(v, 0) {
 		return
 	}
 	g.merge(gauge{sum: float32(v), max: float32(v), n: 1})

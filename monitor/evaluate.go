@@ -97,6 +97,7 @@ func (t *Threshold) candidate(s *service, now time.Time) candidate {
 			key:        machineKey{t.Name, s.name, l.Severity},
 			value:      value,
 			threshold:  l.Raise,
+			known:      known,
 			bad:        known && t.beyond(value, l.Raise),
 			healthy:    !known || !t.beyond(value, l.Clear),
 			wait:       t.For,
@@ -123,6 +124,7 @@ func (o *Objective) candidate(s *service, now time.Time) candidate {
 			key:        machineKey{rule.name(o.metric()), s.name, rule.severity},
 			value:      long,
 			threshold:  rule.rate,
+			known:      true,
 			bad:        enough && long >= rule.rate && short >= rule.rate,
 			healthy:    !enough || long < rule.rate || short < rule.rate,
 			keepFiring: 5 * time.Minute,
@@ -165,6 +167,9 @@ func (m *Monitor) judge(c candidate, was *Alert, now time.Time) *Alert {
 	}
 	if was != nil && state == Firing {
 		a.Since = was.Since
+	}
+	if was != nil && !worst.known {
+		a.Value, a.Summary = was.Value, was.Summary // the last that was known
 	}
 	return a
 }

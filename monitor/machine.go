@@ -29,6 +29,7 @@ type reading struct {
 	key        machineKey
 	value      float64
 	threshold  float64
+	known      bool // there was something to measure
 	bad        bool // reaches the raise level
 	healthy    bool // beyond the clear level, or nothing to measure
 	wait       time.Duration

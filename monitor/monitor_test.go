@@ -266,3 +266,25 @@ func TestStaleServiceHasNoFindings(t *testing.T) {
 		t.Errorf("still found: %+v", last.Findings)
 	}
 }
+
+// An alert on a figure that is no longer known keeps the last one, and can be saved.
+func TestAlertOnUnknownFigure(t *testing.T) {
+	m := New(Policy{Thresholds: []Threshold{{Metric: MetricCPU, Levels: []Level{{Warning, 80, 0}}}}})
+	world := newModel(1)
+	var e Evaluation
+	for second := range 60 {
+		world.knowsCPU = second < 30
+		o := world.step()
+		for i := range o.Instances {
+			o.Instances[i].CPU += 80
+		}
+		m.Observe(o)
+		e = m.Evaluate(o.At)
+	}
+	if len(e.Alerts) != 1 || e.Alerts[0].Value < 80 || !strings.Contains(e.Alerts[0].Summary, "at or above 80") {
+		t.Errorf("alerts %+v", e.Alerts)
+	}
+	if _, err := json.Marshal(m); err != nil {
+		t.Error(err)
+	}
+}

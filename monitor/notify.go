@@ -28,6 +28,7 @@ func (p NotifyPolicy) withDefaults() NotifyPolicy {
 // group is what the readers of one service's notifications know.
 type group struct {
 	Begun time.Time        `json:"begun"`          // of the key: first message since all was well
+	Peak  Severity         `json:"peak"`           // gravest told under the key
 	Sent  time.Time        `json:"sent,omitempty"` // last message; zero: none yet
 	News  time.Time        `json:"news,omitempty"` // since when there is something to tell; zero: nothing
 	Told  map[string]Alert `json:"told"`           // as last told, by ID
@@ -111,7 +112,7 @@ func (g *group) message(name string, firing []*Alert, p NotifyPolicy, now time.T
 
 func (g *group) send(name string, firing []*Alert, reason NotificationReason, now time.Time) Notification {
 	if len(g.Told) == 0 {
-		g.Begun = now
+		g.Begun, g.Peak = now, 0
 	}
 	n := Notification{
 		Key:   fmt.Sprintf("%s@%s", cmp.Or(name, "gatewayd"), g.Begun.UTC().Format("20060102T150405Z")),
@@ -134,6 +135,8 @@ func (g *group) send(name string, firing []*Alert, reason NotificationReason, no
 			n.Severity = max(n.Severity, a.Severity)
 		}
 	}
+	g.Peak = max(g.Peak, n.Severity)
+	n.Peak = g.Peak
 	n.Title, n.Text = n.words()
 	g.Sent, g.News = now, time.Time{}
 	return n

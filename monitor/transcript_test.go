@@ -196,6 +196,9 @@ func (d *alertDriver) evaluate() {
 	}
 	for _, n := range e.Notifications {
 		d.printf("NOTIFY %s %s %s %s", n.Reason, n.Status, n.Severity, n.Key)
+		if n.Peak > n.Severity {
+			d.printf("  was %s", n.Peak)
+		}
 		for _, a := range n.Firing {
 			d.printf("  %s: %s", a.Severity, a.Summary)
 			for _, c := range a.Context {
