@@ -184,7 +184,7 @@ var requestActs = SetOf(KindHost, KindConnection, KindContentLength, KindTransfe
 func (r *Request) interpret() *Error {
 	var upgrade, te []byte
 	var expect bool
-	var hosts, lengths, codings int
+	var hosts, lengths, codings, options int
 	for i := range r.Fields {
 		f := &r.Fields[i]
 		if !requestActs.Has(f.Kind) {
@@ -207,7 +207,7 @@ func (r *Request) interpret() *Error {
 				return err
 			}
 		case KindConnection:
-			if err := r.parseConnection(f.Value); err != nil {
+			if err := r.parseConnection(f.Value, &options); err != nil {
 				return err
 			}
 		case KindUpgrade:
@@ -311,9 +311,16 @@ func (r *Request) checkHost(hosts int) *Error {
 	return nil
 }
 
-// parseConnection acts on one Connection field: close, and fields named in it, which are marked KindNamed.
-func (r *Request) parseConnection(value []byte) *Error {
+// maxOptions bounds what a message may name in Connection: each option is looked for among all fields.
+const maxOptions = 32
+
+// parseConnection acts on one Connection field: close, and fields named in it, which are marked KindNamed. options counts
+// over all of the message's Connection fields.
+func (r *Request) parseConnection(value []byte, options *int) *Error {
 	for more := true; more; {
+		if *options++; *options > maxOptions {
+			return bad("too many connection options")
+		}
 		var option []byte
 		option, value, more = NextToken(value)
 		switch {

@@ -81,7 +81,7 @@ func (r *Response) parseStatusLine(line []byte) *Error {
 var responseActs = SetOf(KindConnection, KindContentLength, KindTransferEncoding, KindUpgrade)
 
 func (r *Response) interpret() *Error {
-	lengths, keepAlive := 0, false
+	lengths, options, keepAlive := 0, 0, false
 	for i := range r.Fields {
 		f := &r.Fields[i]
 		if !responseActs.Has(f.Kind) {
@@ -102,7 +102,7 @@ func (r *Response) interpret() *Error {
 		case KindUpgrade:
 			r.Upgrade = f.Value
 		case KindConnection:
-			if err := r.parseConnection(f.Value, &keepAlive); err != nil {
+			if err := r.parseConnection(f.Value, &options, &keepAlive); err != nil {
 				return err
 			}
 		}
@@ -119,8 +119,11 @@ func (r *Response) interpret() *Error {
 	return nil
 }
 
-func (r *Response) parseConnection(value []byte, keepAlive *bool) *Error {
+func (r *Response) parseConnection(value []byte, options *int, keepAlive *bool) *Error {
 	for more := true; more; {
+		if *options++; *options > maxOptions {
+			return bad("too many connection options")
+		}
 		var option []byte
 		option, value, more = NextToken(value)
 		switch {

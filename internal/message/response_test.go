@@ -104,6 +104,7 @@ func TestResponse(t *testing.T) {
 	ok("HTTP/1.1 200 OK\nConnection: keep-alive\nKeep-Alive: timeout=5\n\n", `200 "OK" 1.1`)
 	ok("HTTP/1.1 101 X\nConnection: Upgrade\nUpgrade: websocket\n\n", `101 "X" 1.1 upgrade=websocket`)
 	no("HTTP/1.1 200 OK\nConnection: set-cookie\n\n", "end-to-end")
+	no("HTTP/1.1 200 OK\nConnection: a"+strings.Repeat(",a", maxOptions)+"\n\n", "too many")
 }
 
 // TestResponseInPieces: a slow instance and one that speaks something else are told apart as soon as they can be.
