@@ -73,7 +73,7 @@ func TestMemoryIsBounded(t *testing.T) {
 	}
 	before := used()
 	world := newModel(1)
-	for second := range 3600 {
+	for second := range 1500 {
 		o := world.step()
 		for i := range o.Instances {
 			o.Instances[i].Instance = fmt.Sprintf("i%d-%d", i, second/60) // each minute four new ones

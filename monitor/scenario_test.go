@@ -21,7 +21,6 @@ type scenario struct {
 	prepare  func(m *model) // from the start
 	break_   func(m *model) // at faultAt
 	during   func(m *model) // each second from then on
-	each     func(m *model, o *Observation)
 	gateway  func(now float64) GatewayObservation
 	before   func(m *model, now float64) // each second until then
 }
@@ -230,7 +229,8 @@ func (m *model) roundRobin() {
 func TestScenarios(t *testing.T) {
 	for name, sc := range scenarios() {
 		t.Run(strings.ReplaceAll(name, " ", "-"), func(t *testing.T) {
-			for seed := range uint64(4) {
+			t.Parallel()
+			for seed := range uint64(2) {
 				runScenario(t, sc, seed)
 			}
 		})
@@ -316,7 +316,7 @@ func figures(f Finding) string {
 
 // A healthy service whose load swings, that is scaled, released, and collects its garbage.
 func TestHealthyLoadHasNoFindings(t *testing.T) {
-	for seed := range uint64(20) {
+	for seed := range uint64(8) {
 		world, mon := newModel(100+seed), New(Policy{})
 		world.knowsCPU = seed%3 != 0
 		if seed%4 == 3 {
