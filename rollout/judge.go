@@ -16,7 +16,7 @@ const (
 	// independent in the latency tests. What slows one request slows its neighbours (a
 	// pause of the collector, a cold cache, a queue), and a test that took each
 	// of them for news of its own would take one hiccup for a slow version.
-	latencyPerSecond = 4.0
+	latencyPerSecond = 3.0
 	// outrightRequests is how many requests a candidate must have seen, at least half of
 	// them failed, to fail before MinRequests.
 	outrightRequests = 10

@@ -4,6 +4,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"testing"
+	"time"
 )
 
 // simulated is a random load on two revisions. The latency of a request is one of
@@ -16,6 +17,7 @@ type simulated struct {
 	latencyMs [2][]float64 // share of each bucket
 	// swing, if set, is asked before each tick for factors on the load and the
 	// error rates of both, and for a latency shift of each revision in buckets.
+	span  time.Duration // of one tick; 0: simTick
 	swing func(rng *rand.Rand) (load, errors float64, shift [2]int)
 }
 
@@ -57,7 +59,11 @@ func (s *simulated) tick() *Observation {
 	if s.swing != nil {
 		load, bad, shift = s.swing(s.rng)
 	}
-	n := s.rate * simTick * load
+	span := simTick
+	if s.span > 0 {
+		span = s.span.Seconds()
+	}
+	n := s.rate * span * load
 	obs := &Observation{BoundsMs: simBounds}
 	obs.Stable.Traffic = s.traffic(0, n*(1-s.weight), bad, shift[0])
 	obs.Candidate.Traffic = s.traffic(1, n*s.weight, bad, shift[1])
@@ -147,7 +153,7 @@ func tolerant(a Analysis) Analysis {
 	return a.withDefaults()
 }
 
-// TestJudgeFalseAlarms rolls out the same version 1000 times (200 under the race detector) in loads of all
+// TestJudgeFalseAlarms rolls out the same version 1000 times (100 under the race detector) in loads of all
 // kinds, looks at the judge twice a second, and counts rollbacks.
 func TestJudgeFalseAlarms(t *testing.T) {
 	usual := logNormal(100, 1)

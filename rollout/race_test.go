@@ -3,4 +3,4 @@
 package rollout
 
 // runs of each simulation: the race detector makes arithmetic ten times slower.
-const runs = 200
+const runs = 100
