@@ -26,7 +26,6 @@ func newHTTPProber(c Check) *httpProber {
 		DisableCompression:     true,
 		MaxIdleConns:           1,
 		MaxIdleConnsPerHost:    1,
-		MaxConnsPerHost:        1,
 		IdleConnTimeout:        2*c.Policy.Interval + 10*time.Second,
 		MaxResponseHeaderBytes: bodyLimit,
 	}}

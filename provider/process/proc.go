@@ -112,7 +112,7 @@ func (p *proc) watch() {
 
 // awaitGroup gives the children of a process that was asked to stop the rest of its time.
 func (p *proc) awaitGroup() {
-	tick := time.NewTicker(20 * time.Millisecond)
+	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for time.Now().UnixNano() < p.stopBy.Load() && p.groupAlive() {
 		<-tick.C
