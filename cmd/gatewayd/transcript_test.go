@@ -15,9 +15,10 @@ import (
 
 var update = flag.Bool("update", false, "write the transcripts anew; read the difference before you commit it")
 
-// fasthttp's worker pool looks whether it was stopped only every 10s.
+// fasthttp's worker pool looks whether it was stopped only every 10s, and its clock runs on.
 func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.(*workerPool).Start.func2"))
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.(*workerPool).Start.func2"),
+		goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.updateServerDate.func1"))
 }
 
 // command runs one command line against the admin API at address and returns what it printed, both streams

@@ -17,9 +17,10 @@ import (
 	"go.uber.org/goleak"
 )
 
-// fasthttp's worker pool looks whether it was stopped only every 10s.
+// fasthttp's worker pool looks whether it was stopped only every 10s, and its clock runs on.
 func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.(*workerPool).Start.func2"))
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.(*workerPool).Start.func2"),
+		goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.updateServerDate.func1"))
 }
 
 // instance is a running Server.
