@@ -63,8 +63,14 @@ func (m *machine) becomeCompleted() {
 		}
 	}
 	m.do(Action{Kind: PromoteVersion, Version: m.plan.Version})
-	m.do(Action{Kind: Retire, Version: m.plan.Stable})
+	m.retire(m.plan.Stable)
 	m.end(End{Status: Completed, Reason: reason, Verdict: verdict}, EventCompleted)
+}
+
+// retire lets a version go for good.
+func (m *machine) retire(version string) {
+	m.retired = version
+	m.do(Action{Kind: Retire, Version: version})
 }
 
 // end is the last thing that a rollout does.

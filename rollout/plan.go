@@ -241,6 +241,23 @@ func stepsWithDefaults(steps []CanaryStep) []CanaryStep {
 	return out
 }
 
+// Trim returns the plan without what its strategy has no use for, as when a
+// person asks for another strategy than the one the config describes.
+func (p Plan) Trim() Plan {
+	if p.Strategy != Canary {
+		p.Steps = nil
+	}
+	if p.Strategy != BlueGreen {
+		p.ManualPromotion = false
+	}
+	if p.Strategy == Rolling {
+		p.Warm = 0
+	} else {
+		p.Rolling = nil
+	}
+	return p
+}
+
 // observed is the time that the plan's steps or batches take at least.
 func (p Plan) observed() time.Duration {
 	var sum time.Duration

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -98,6 +99,7 @@ type promises struct {
 	plan Plan
 	fail func(format string, args ...any)
 
+	steps     int
 	weight    float64 // of the candidate, as last set
 	count     [2]int
 	returning bool
@@ -152,7 +154,12 @@ func (p *promises) step() {
 	obs := w.observe()
 	w.next = Observation{}
 	w.st = w.roundTrip(w.st)
-	for _, a := range Step(w.st, obs, w.now) {
+	actions := Step(w.st, obs, w.now)
+	p.steps++
+	if p.steps%5 == 0 {
+		defer p.checkReissue(actions)
+	}
+	for _, a := range actions {
 		w.printf("%s (wanted %d, ready %d %d, away %v) %s\n", clock(w.now.Sub(w.start)), obs.Wanted, obs.Stable.Ready, obs.Candidate.Ready, obs.ProviderAway, a)
 		p.check(a, &obs)
 		w.apply(a)
@@ -161,6 +168,28 @@ func (p *promises) step() {
 		p.fail("phase %s after returning", w.st.Phase)
 	}
 	p.returning = p.returning || w.st.Phase == PhaseReturning
+}
+
+// checkReissue: had the gateway crashed before it carried anything out, what Reissue returns would have
+// led to the same.
+func (p *promises) checkReissue(actions []Action) {
+	w := p.w
+	asked, weights := w.asked, w.weights
+	again := Reissue(w.roundTrip(w.st))
+	for _, a := range actions {
+		if a.Kind == SetInstances || a.Kind == SetWeights {
+			continue // checked by what they lead to
+		}
+		if !slices.ContainsFunc(again, func(b Action) bool { return a.Seq == b.Seq && a.String() == b.String() }) {
+			p.fail("after a crash %q is lost", a)
+		}
+	}
+	for _, a := range again {
+		w.apply(a)
+	}
+	if w.asked != asked || !w.weights.same(weights) {
+		p.fail("after a crash %v, %v; want %v, %v", w.asked, w.weights, asked, weights)
+	}
 }
 
 func (p *promises) check(a Action, obs *Observation) {

@@ -100,7 +100,7 @@ func (m *machine) returning() {
 	if r.Status == Failed {
 		event = EventFailed
 	}
-	m.do(Action{Kind: Retire, Version: m.plan.Version})
+	m.retire(m.plan.Version)
 	m.end(End{Status: r.Status, Reason: reason, Verdict: r.Verdict}, event)
 }
 

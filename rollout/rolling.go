@@ -60,7 +60,7 @@ func (m *machine) batching() {
 }
 
 func (m *machine) batchName() string {
-	return fmt.Sprintf("batch %d of %d", m.st.StepIndex+1, m.st.batches())
+	return fmt.Sprintf("batch %d of %d", m.st.StepIndex+1, max(m.st.batches(), m.st.StepIndex+1))
 }
 
 // wishBatches is how many instances of each there should be now on the way

@@ -141,15 +141,24 @@ func New(id string, plan Plan, now time.Time) *State {
 }
 
 // Reissue returns what must be carried out (again) after the state was loaded
-// from the store: what is to hold, and what the last step asked for once.
+// from the store: what is to hold, and what the last step asked for once. Of a rollout that has ended
+// it is only wanted when its Finish may not have been carried out.
 func Reissue(st *State) []Action {
 	var out []Action
-	if st.Phase != PhaseDone && st.Wish.Candidate >= 0 {
+	add := func(a Action) {
+		a.Seq = st.Seq
+		out = append(out, a)
+	}
+	if st.Wish.Candidate >= 0 {
+		// Weights first: they were given only once their capacity was ready, and what goes must have lost its own.
 		weights := st.Wish.Weights
-		out = append(out,
-			Action{Seq: st.Seq, Kind: SetInstances, Version: st.Plan.Stable, Count: st.Wish.Stable},
-			Action{Seq: st.Seq, Kind: SetInstances, Version: st.Plan.Version, Count: st.Wish.Candidate},
-			Action{Seq: st.Seq, Kind: SetWeights, Weights: &weights})
+		add(Action{Kind: SetWeights, Weights: &weights})
+		if st.Status != Completed {
+			add(Action{Kind: SetInstances, Version: st.Plan.Stable, Count: st.Wish.Stable})
+		}
+		if !st.Status.Ended() || st.Status == Completed {
+			add(Action{Kind: SetInstances, Version: st.Plan.Version, Count: st.Wish.Candidate})
+		}
 	}
 	asked := map[string]bool{}
 	for _, a := range st.Last {
@@ -157,12 +166,12 @@ func Reissue(st *State) []Action {
 		asked[string(a.Kind)+a.Check] = true
 	}
 	if st.Phase == PhaseValidating && !asked[string(StartValidation)] {
-		out = append(out, Action{Seq: st.Seq, Kind: StartValidation, Version: st.Plan.Version})
+		add(Action{Kind: StartValidation, Version: st.Plan.Version})
 	}
 	for i, c := range st.Checks {
 		name := st.Plan.Checks[i].Name
 		if c.Pending && !asked[string(RunCheck)+name] && st.Phase != PhaseDone {
-			out = append(out, Action{Seq: st.Seq, Kind: RunCheck, Check: name})
+			add(Action{Kind: RunCheck, Check: name})
 		}
 	}
 	return out

@@ -8,19 +8,19 @@ import (
 
 // machine is one call of Step.
 type machine struct {
-	st   *State
-	plan *Plan
-	obs  *Observation
-	dt   time.Duration // observed time since the last step
-	once []Action      // what happens once, in order
-	// final is what is to hold at the end; what goes is retired, not scaled.
-	final *Wish
+	st      *State
+	plan    *Plan
+	obs     *Observation
+	dt      time.Duration // observed time since the last step
+	once    []Action      // what happens once, in order
+	final   *Wish         // what is to hold at the end
+	retired string        // the version that goes at the end: it is not scaled any more
 }
 
 // Step takes in what was seen since the last step and returns what is to be
 // done now, in order. It changes st, which the owner stores before it carries the
-// actions out. A now before that of the last step counts as that of the last step.
-// After the end it returns nothing.
+// actions out. From the last step to this one no time has passed when now is before that
+// step's, and at most MaxGap. After the end it returns nothing.
 func Step(st *State, obs Observation, now time.Time) []Action {
 	if st.Phase == PhaseDone {
 		return nil
@@ -43,10 +43,7 @@ func Step(st *State, obs Observation, now time.Time) []Action {
 // tick moves the clocks.
 func (m *machine) tick(now time.Time) {
 	now = now.Round(0).UTC()
-	if now.Before(m.st.Now) {
-		now = m.st.Now
-	}
-	m.dt = min(now.Sub(m.st.Now), MaxGap)
+	m.dt = max(0, min(now.Sub(m.st.Now), MaxGap))
 	m.st.Now = now
 	c := &m.st.Clocks
 	if m.st.Status == Paused {
@@ -232,7 +229,7 @@ func (m *machine) finish() []Action {
 	was, want := st.Wish, m.wish()
 	var out []Action
 	count := func(version string, from, to int, grow bool) {
-		if from != to && grow == (to > from) {
+		if from != to && grow == (to > from) && version != m.retired {
 			out = append(out, m.action(Action{Kind: SetInstances, Version: version, Count: to}))
 		}
 	}
@@ -243,9 +240,7 @@ func (m *machine) finish() []Action {
 		out = append(out, m.action(Action{Kind: SetWeights, Weights: &w}))
 	}
 	count(m.plan.Stable, was.Stable, want.Stable, false)
-	if m.final == nil {
-		count(m.plan.Version, was.Candidate, want.Candidate, false)
-	}
+	count(m.plan.Version, was.Candidate, want.Candidate, false)
 	st.Wish = want
 	st.Exposed = st.Exposed || want.Weights.active()
 	for i := range m.once {
