@@ -62,7 +62,7 @@ func answerUnknown(w http.ResponseWriter, r *http.Request, fallback http.Handler
 		writeError(w, &api.Error{Status: probe.status, Message: fmt.Sprintf("%s does not accept %s; want %s", r.URL.Path, r.Method, allowed)})
 		return
 	}
-	writeError(w, &api.Error{Status: http.StatusNotFound, Message: fmt.Sprintf("there is no %s here", r.URL.Path)})
+	writeError(w, &api.Error{Status: http.StatusNotFound, Message: fmt.Sprintf("this gateway does not serve %s; /api/v1/openapi.yaml lists what it does", r.URL.Path)})
 }
 
 // statusRecorder takes a response and keeps its status and header only.

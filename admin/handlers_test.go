@@ -48,7 +48,7 @@ func TestReads(t *testing.T) {
 	f("/debug/pprof/", 200, "goroutine")
 	f("/debug/pprof/cmdline", 200, "admin.test")
 	f("/debug/pprof/nope", 404, "")
-	f("/api/v1/nope", 404, `{"error":"there is no /api/v1/nope here"}`)
+	f("/api/v1/nope", 404, `{"error":"this gateway does not serve /api/v1/nope;`)
 	f("/", 404, `{"error":`)
 }
 
@@ -195,7 +195,7 @@ func TestDashboard(t *testing.T) {
 	s := newServer(t, opts)
 	expect(t, s, request{path: "/"}, 200, "page /")
 	expect(t, s, request{path: "/app.js"}, 200, "page /app.js")
-	expect(t, s, request{path: "/api/v1/nope"}, 404, "there is no")
+	expect(t, s, request{path: "/api/v1/nope"}, 404, "does not serve")
 	expect(t, s, request{path: "/api/v1/status"}, 401, "")
 	expect(t, s, request{path: "/", host: "evil.example"}, 421, "")
 }

@@ -11,6 +11,8 @@ import (
 
 	"gatewayd/admin/api"
 	"gatewayd/admin/client"
+	"gatewayd/config"
+	"gatewayd/scaler"
 )
 
 const defaultAdmin = "http://127.0.0.1:9900"
@@ -32,6 +34,8 @@ type program struct {
 	notify func(chan<- os.Signal, ...os.Signal)
 	// serve runs the gateway until ctx ends; nil: this build has no verb for it.
 	serve func(ctx context.Context, opts serveOptions) error
+	// scaling translates a service's settings for the scaler; nil: this build has no verb for it.
+	scaling func(*config.Service) *scaler.Spec
 }
 
 // usageError is a command line that cannot be understood.
@@ -100,7 +104,7 @@ func (c *cli) root() *cobra.Command {
 	group(root, "client", c.statusCommand(), c.scaleCommand(), c.deployCommand(), c.rolloutCommand(), c.rollbackCommand(),
 		c.drainCommand(), c.undrainCommand(), c.maintenanceCommand(), c.eventsCommand(), c.alertsCommand(), c.bottlenecksCommand(),
 		c.costCommand(), c.reportCommand(), c.metricsCommand(), c.reloadCommand(), c.topCommand(), c.healthcheckCommand())
-	group(root, "tools", c.demoCommand(), c.versionCommand(), c.guardCommand())
+	group(root, "tools", c.simulateCommand(), c.demoCommand(), c.versionCommand(), c.guardCommand())
 	markUsage(root)
 	return root
 }

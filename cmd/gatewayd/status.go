@@ -172,6 +172,6 @@ func printScaling(w io.Writer, s *api.Scaling) {
 		fmt.Fprintf(w, "  %s wants %d: %s\n", oneLine(want.Policy), want.Want, oneLine(want.Reason))
 	}
 	for _, bound := range s.Last.Bounds {
-		fmt.Fprintf(w, "  held by %s\n", oneLine(bound))
+		fmt.Fprintf(w, "  bound: %s\n", oneLine(bound))
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -16,6 +17,7 @@ import (
 	"time"
 
 	"gatewayd/config"
+	"gatewayd/scaler"
 )
 
 // expect fails unless the command line exits with code and prints something that contains text.
@@ -243,4 +245,35 @@ func TestParseShare(t *testing.T) {
 	f("101%", 0, false)
 	f("NaN", 0, false)
 	f("", 0, false)
+}
+
+func TestSimulate(t *testing.T) {
+	folder := t.TempDir()
+	configPath, tracePath := filepath.Join(folder, "c.yaml"), filepath.Join(folder, "trace.csv")
+	services := "services: {shop: {instances: [{address: \"127.0.0.1:1\"}]}}\nlisteners: [{name: web, address: \"127.0.0.1:0\"}]\n"
+	rows := "t_s,requests\n"
+	for n := range 30 {
+		rows += fmt.Sprintf("%d,%d\n", n*60, 600+100*n)
+	}
+	if err := errors.Join(os.WriteFile(configPath, []byte(services), 0o600), os.WriteFile(tracePath, []byte(rows), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	f := func(code int, text string, args ...string) {
+		t.Helper()
+		var out bytes.Buffer
+		p := program{env: func(string) string { return "" }, stdout: &out, stderr: &out}
+		p.scaling = func(s *config.Service) *scaler.Spec {
+			return &scaler.Spec{Service: s.Name, MinInstances: 1, MaxInstances: 10, EvaluationInterval: time.Second, MetricsWindow: time.Minute,
+				Policies: []scaler.Policy{{Name: "slo", Type: scaler.TypeSLO, Objective: scaler.Objective{WaitBelow: 100 * time.Millisecond, Percent: 99}}}}
+		}
+		if got := run(t.Context(), append([]string{"simulate", "-c", configPath}, args...), p); got != code || !strings.Contains(out.String(), text) {
+			t.Fatalf("%v: got exit %d and:\n%s\nwant exit %d and %q", args, got, &out, code, text)
+		}
+	}
+	f(exitOK, "start-up delay 5 s", "--trace", tracePath, "--start-delay", "5s")
+	f(exitOK, `"startDelayS": 30`, "--trace", tracePath, "-o", "json", "--service", "shop")
+	f(exitUsage, "--trace is missing")
+	f(exitUsage, `got "cart"; want one of ["shop"]`, "--trace", tracePath, "--service", "cart")
+	f(exitFailed, "cannot open trace", "--trace", tracePath+"x")
+	f(exitFailed, "no such file", "--trace", tracePath, "-c", configPath+"x")
 }
