@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/procfs"
+
 	"gatewayd/scaler"
 )
 
@@ -128,7 +130,7 @@ func TestAdopt(t *testing.T) {
 	two.awaitEvent(Restarted)
 	two.awaitRunning(2)
 	two.scale(0)
-	two.awaitRunning(0)
+	two.await("both stopped", func() bool { return two.count(Stopped) == 2 })
 	awaitGone(t, pids[1])
 	if left, _ := store.load(); len(left) != 0 {
 		t.Fatalf("records are left: %+v", left)
@@ -145,6 +147,7 @@ func TestKilledWhileScalingOut(t *testing.T) {
 		edit(&job)
 		cmd, _ := startGateway(t, job)
 		cmd.Wait() // it kills itself
+		awaitExec(t, job.Owner)
 		survivors := leadersOf(t, job.Owner)
 
 		h := newHouse(t, "serve", func(o *Options) {
@@ -176,12 +179,28 @@ func TestKilledWhileScalingOut(t *testing.T) {
 	}
 }
 
+// awaitExec waits until what a killed gateway had forked is what it was to become. Until then it looks like the gateway.
+func awaitExec(t *testing.T, owner string) {
+	t.Helper()
+	awaitThat(t, "nothing looks like the gateway any more", func() bool {
+		procs, err := procfs.AllProcs()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return !slices.ContainsFunc(procs, func(p procfs.Proc) bool {
+			env, err := p.Environ()
+			return err == nil && lookupEnv(env, "TEST_ROLE") == "gateway" && strings.Contains(lookupEnv(env, "TEST_JOB"), owner)
+		})
+	})
+}
+
 // With Stop, what an earlier life left is ended before anything is started.
 func TestLeftoversAreEnded(t *testing.T) {
 	store := storeIn(t)
 	job := gatewayJob{Owner: ownerOf(t), Role: "serve", OnExit: Adopt, Count: 2, Store: store.path, DieAfterSave: 6}
 	cmd, _ := startGateway(t, job)
 	cmd.Wait()
+	awaitExec(t, job.Owner)
 	left := leadersOf(t, job.Owner)
 	if len(left) == 0 {
 		t.Fatal("the killed gateway left nothing")
