@@ -263,7 +263,7 @@ func TestSimulate(t *testing.T) {
 		var out bytes.Buffer
 		p := program{env: func(string) string { return "" }, stdout: &out, stderr: &out}
 		p.scaling = func(s *config.Service) *scaler.Spec {
-			return &scaler.Spec{Service: s.Name, MinInstances: 1, MaxInstances: 10, EvaluationInterval: time.Second, MetricsWindow: time.Minute,
+			return &scaler.Spec{Service: s.Name, MinInstances: 1, MaxInstances: 10, Slots: 4, EvaluationInterval: time.Second, MetricsWindow: time.Minute,
 				Policies: []scaler.Policy{{Name: "slo", Type: scaler.TypeSLO, Objective: scaler.Objective{WaitBelow: 100 * time.Millisecond, Percent: 99}}}}
 		}
 		if got := run(t.Context(), append([]string{"simulate", "-c", configPath}, args...), p); got != code || !strings.Contains(out.String(), text) {
