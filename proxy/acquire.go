@@ -3,6 +3,7 @@ package proxy
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"gatewayd/balancer"
@@ -47,8 +48,8 @@ func (x *exchange) waitInQueue() *failure {
 	gate, began := x.view.Gate, time.Now()
 	ctx, cancel := context.WithCancelCause(x.server.ctx)
 	defer cancel(nil)
-	watch := x.watchClient(cancel)
-	defer watch.Stop()
+	watch := watchClient(x.down, cancel)
+	defer watch.stop()
 	e, err := gate.Wait(ctx, x.queuePatience(began), func() *balancer.Endpoint {
 		x.refreshView()
 		if !x.view.Hold && x.pick() {
@@ -80,22 +81,44 @@ func (x *exchange) waitInQueue() *failure {
 
 var errClientGone = errors.New("the client has left")
 
-// watchClient looks at the client from time to time while its request waits, so that nobody waits for those who have left.
-func (x *exchange) watchClient(cancel context.CancelCauseFunc) *time.Timer {
-	const every = 250 * time.Millisecond
-	var t *time.Timer
-	down := x.down
-	armed := make(chan struct{})
-	t = time.AfterFunc(every, func() {
-		<-armed
-		if down.gone() {
-			cancel(errClientGone)
-			return
-		}
-		t.Reset(every)
-	})
-	close(armed)
-	return t
+// clientWatch looks at the client from time to time while its request waits, so that nobody waits for those who have left.
+type clientWatch struct {
+	down downstream
+	left func(error) // called once when the client has left
+
+	mu    sync.Mutex // protects what follows, and is held while looking
+	over  bool
+	timer *time.Timer
+}
+
+const watchEvery = 250 * time.Millisecond
+
+func watchClient(down downstream, left func(error)) *clientWatch {
+	w := &clientWatch{down: down, left: left}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.timer = time.AfterFunc(watchEvery, w.look)
+	return w
+}
+
+func (w *clientWatch) look() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	switch {
+	case w.over:
+	case w.down.gone():
+		w.left(errClientGone)
+	default:
+		w.timer.Reset(watchEvery)
+	}
+}
+
+// stop returns when nobody looks any more.
+func (w *clientWatch) stop() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.over = true
+	w.timer.Stop()
 }
 
 // queuePatience is how long the request may wait from now on.
@@ -128,10 +151,11 @@ func (x *exchange) pick() bool {
 	}
 	first := v.Stable
 	if x.attempt == 0 {
-		if x.bound != nil && x.pickBound() {
+		cohort := v.Cohort != nil && v.Cohort.matches(x)
+		if x.bound != nil && x.pickBound(cohort) {
 			return true
 		}
-		first = x.chooseRevision()
+		first = x.chooseRevision(cohort)
 	}
 	if x.pickFrom(first) {
 		return true
@@ -164,8 +188,12 @@ func (x *exchange) pickFrom(i int) bool {
 	return true
 }
 
-func (x *exchange) pickBound() bool {
+// pickBound takes the endpoint that the client's session is on. A cohort goes before a session on another revision.
+func (x *exchange) pickBound(cohort bool) bool {
 	for i := range x.view.Revisions {
+		if cohort && i != x.view.Cohort.Revision {
+			continue
+		}
 		r := &x.view.Revisions[i]
 		if e := r.Pool.Bound(&x.query, string(x.bound)); e != nil {
 			x.endpoint, x.revision, x.held = e, r, true
@@ -175,22 +203,33 @@ func (x *exchange) pickBound() bool {
 	return false
 }
 
-// chooseRevision returns the index of the revision that a new request goes to.
-func (x *exchange) chooseRevision() int {
+// chooseRevision returns the index of the revision that a new request goes to. The choice is made once: a request that waits and tries
+// several times takes one turn of the split.
+func (x *exchange) chooseRevision(cohort bool) int {
 	v := x.view
 	if len(v.Revisions) == 1 {
 		return 0
 	}
-	if c := v.Cohort; c != nil && c.matches(x) {
-		return c.Revision
-	}
-	if x.bound != nil {
-		// The instance is gone but not the revision: the session stays on its version.
-		if i := v.Split.BoundShare(string(x.bound)); i >= 0 {
-			return i
+	if x.turn != nil {
+		for i := range v.Revisions {
+			if v.Revisions[i].Stats == x.turn {
+				return i
+			}
 		}
 	}
-	return max(v.Split.Pick(), 0)
+	i := -1
+	switch {
+	case cohort:
+		i = v.Cohort.Revision
+	case x.bound != nil:
+		// The instance is gone but not the revision: the session stays on its version.
+		i = v.Split.BoundShare(string(x.bound))
+	}
+	if i < 0 {
+		i = max(v.Split.Pick(), 0)
+	}
+	x.turn = v.Revisions[i].Stats
+	return i
 }
 
 func (c *Cohort) matches(x *exchange) bool {

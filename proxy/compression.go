@@ -1,6 +1,8 @@
 package proxy
 
 import (
+	"errors"
+
 	"gatewayd/internal/compress"
 	"gatewayd/internal/message"
 )
@@ -79,6 +81,9 @@ func (x *exchange) writeCompressed(p []byte, last bool) error {
 	}
 	return nil
 }
+
+// errBrokenOff keeps an encoder from writing the end of a body that has none.
+var errBrokenOff = errors.New("the response was broken off")
 
 // endCompression gives the encoder back, which writes the end of what it holds. It is called for every response that has
 // one, complete or not.

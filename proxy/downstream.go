@@ -13,8 +13,8 @@ import (
 type downstream interface {
 	// wholeBody returns the complete request body if it has arrived already, without consuming it.
 	wholeBody() (body []byte, ok bool)
-	// readBody reads the next piece of the request body into p. It returns io.EOF after the last piece, and a
-	// *failure when the body is malformed, too large, incomplete or stalled.
+	// readBody reads the next piece of the request body into p. It returns io.EOF with or after the last piece, and a
+	// failureError when the body is malformed, incomplete or stalled.
 	readBody(p []byte) (int, error)
 	// trailers returns the request's trailer fields once readBody has returned io.EOF.
 	trailers() message.Fields
@@ -86,7 +86,7 @@ func appendAnswerFields(dst []byte, a *answer) []byte {
 // printed anew.
 var responseDrop = message.SetOf(message.KindConnection, message.KindKeepAlive, message.KindProxyConnection,
 	message.KindProxyAuthenticate, message.KindTE, message.KindTransferEncoding, message.KindUpgrade,
-	message.KindContentLength, message.KindTrailer, message.KindNamed)
+	message.KindContentLength, message.KindTrailer, message.KindXRequestID, message.KindNamed)
 
 // deadline is a connection's deadline that is set anew only when it has moved enough, because setting one costs as much
 // as a small system call. It is never early: it is set late by the slack.

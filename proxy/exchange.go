@@ -3,7 +3,6 @@ package proxy
 import (
 	"crypto/tls"
 	"net/netip"
-	"runtime/debug"
 	"time"
 
 	"gatewayd/balancer"
@@ -35,17 +34,23 @@ type exchange struct {
 	query    balancer.Query
 	bound    []byte // affinity token that the client sent, nil: none
 	endpoint *balancer.Endpoint
-	held     bool      // endpoint is acquired and has to be released
-	revision *Revision // of endpoint
+	held     bool           // endpoint is acquired and has to be released
+	revision *Revision      // of endpoint
+	turn     *RevisionStats // of the revision that cohort, session or weights chose; nil: not chosen yet
+
+	next         *balancer.Endpoint // acquired for another try, nil: none
+	nextRevision *Revision
 
 	head    []byte // of the request as it goes upstream, from the pool
 	res     message.Response
 	ans     answer
 	attempt int
+	current attempt
 	// bodySpent: some of the request body was read and is not here any more, so there is no second try.
 	bodySpent bool
 	encoder   *encoding // of the present response, nil: it passes as it is
 	outcome   outcome
+	recorded  bool
 }
 
 // outcome is what is left to tell of a request.
@@ -83,16 +88,16 @@ func (x *exchange) begin(s *Server, down downstream, req *message.Request) {
 	x.start = time.Now()
 	x.now = x.start.UnixNano()
 	x.route, x.view, x.endpoint, x.revision = nil, nil, nil, nil
-	x.bound, x.attempt, x.bodySpent, x.encoder = nil, 0, false, nil
-	x.outcome = outcome{}
+	x.bound, x.turn, x.attempt, x.bodySpent, x.encoder, x.recorded = nil, nil, 0, false, nil, false
+	x.outcome, x.current = outcome{}, attempt{}
 	x.ans.reset()
 	x.query.Reset()
 }
 
-// release gives the exchange's buffers back at the end of its connection.
-func (x *exchange) release() {
+// release gives the exchange's buffers back while its connection is idle, and at its end.
+func (x *exchange) release(bufs *buffers) {
 	if x.head != nil {
-		x.server.bufs.release(x.head)
+		bufs.release(x.head)
 		x.head = nil
 	}
 }
@@ -171,7 +176,7 @@ func (x *exchange) forwardRequest() *failure {
 		x.query.Hash = x.view.HashKey.hash(x.req, x.client)
 	}
 	if x.head == nil {
-		x.head = x.server.bufs.head.get()
+		x.head = x.server.bufs.head()
 	}
 	x.head = x.appendRequestHead(x.head[:0])
 	x.mirror()
@@ -230,9 +235,17 @@ func blame(c Cause) balancer.Cause {
 }
 
 func (x *exchange) recovered(p any) {
-	x.server.opt.Logger.Error("panic while serving a request: the request was answered with 500",
-		"panic", p, "stack", string(debug.Stack()))
+	x.server.logPanic("request", p)
+	x.current.abandon()
+	if x.encoder != nil {
+		x.encoder.err = errBrokenOff
+		x.endCompression() // the error is the one set above
+	}
 	x.releaseEndpoint()
+	x.unclaim()
+	if x.recorded {
+		return // the client has its answer
+	}
 	x.fail(failPanic)
 	x.record()
 }

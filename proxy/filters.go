@@ -140,7 +140,7 @@ func (x *exchange) addAffinityCookie(a *answer) {
 		return
 	}
 	token := x.revision.Pool.Token(x.endpoint)
-	if token == "" || string(x.bound) == token {
+	if token == "" || string(x.bound) == token || x.bound != nil && x.stillBound() {
 		return
 	}
 	b := append([]byte(nil), af.Cookie...)
@@ -155,6 +155,17 @@ func (x *exchange) addAffinityCookie(a *answer) {
 		b = append(b, "; Secure"...)
 	}
 	a.add("Set-Cookie", b)
+}
+
+// stillBound tells whether the instance that the client is bound to could have served it but for its limit: then this response
+// comes from elsewhere, and the session stays where it is.
+func (x *exchange) stillBound() bool {
+	for i := range x.view.Revisions {
+		if x.view.Revisions[i].Pool.Holds(&x.query, string(x.bound)) {
+			return true
+		}
+	}
+	return false
 }
 
 // hostIs tells whether host, with or without a port, is name but for case.

@@ -53,7 +53,8 @@ func (b *h1body) consumeWhole() {
 	b.read, b.left, b.done = b.left, 0, true
 }
 
-// next reads the next piece of the body into p.
+// next reads the next piece of the body into p. io.EOF comes with the last piece of a body that has a length, and after it where
+// the body is chunked.
 func (b *h1body) next(p []byte) (int, error) {
 	if b.done {
 		return 0, io.EOF
@@ -66,6 +67,7 @@ func (b *h1body) next(p []byte) (int, error) {
 	b.read += int64(n)
 	if b.left -= int64(n); b.left == 0 {
 		b.done = true
+		return n, io.EOF
 	}
 	return n, err
 }
@@ -83,10 +85,12 @@ func (b *h1body) raw(p []byte) (int, error) {
 	if n > 0 {
 		return n, nil
 	}
-	return 0, b.broken(err)
+	return 0, broken(err)
 }
 
-func (b *h1body) broken(err error) error {
+// broken turns an error of reading a body into what the client did. A body that ends early is answered: the client may
+// have closed only its own direction.
+func broken(err error) error {
 	if isTimeout(err) {
 		return failureError{failClientBodyStall}
 	}
@@ -123,9 +127,10 @@ func (b *h1body) nextChunked(p []byte) (int, error) {
 }
 
 func (b *h1body) fill() error {
+	b.c.detach()
 	b.c.setReadDeadline(time.Now().UnixNano()+int64(b.idle), int64(b.idle)/4)
 	if err := b.c.more(); err != nil {
-		return b.broken(err)
+		return broken(err)
 	}
 	return nil
 }
@@ -157,7 +162,7 @@ func (b *h1body) discard() bool {
 	if b.interrupted.Load() || b.left > worth || b.c.req.ExpectContinue && !b.c.reply.continued {
 		return false
 	}
-	p := b.c.server.bufs.body.get()
+	p := b.c.server.bufs.body()
 	defer b.c.server.bufs.release(p)
 	for total := 0; total <= worth; {
 		n, err := b.next(p)

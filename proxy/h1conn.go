@@ -27,11 +27,16 @@ type h1conn struct {
 
 	buf  []byte // [r:w) is read and not yet consumed; nil while the connection is idle
 	r, w int
+	// pinned holds the head of the present request, which the request's slices point into, while buf is a buffer of
+	// its own for a chunked body; nil while the head stands in buf itself.
+	pinned []byte
 
 	req   message.Request
 	body  h1body
 	reply h1reply
 	x     exchange
+
+	splicing io.LimitedReader
 
 	readBy, writeBy deadline
 	fill            func(fd uintptr) bool // readIdle, bound once
@@ -41,7 +46,8 @@ type h1conn struct {
 	state atomic.Int32 // connIdle or connBusy, or connClosing
 }
 
-// The states of a connection that a shutdown looks at.
+// The states of a connection that a shutdown looks at. From idle the connection's goroutine makes it busy, or a shutdown makes
+// it closing.
 const (
 	connIdle int32 = iota
 	connBusy
@@ -72,20 +78,33 @@ func (c *h1conn) serve() {
 	}
 }
 
-// end gives everything back. A response that told the client to close is followed by a lingering close, so that bytes still
-// on their way do not turn into a reset that takes the response with it (RFC 9112 section 9.6).
+// end gives everything back. A response that ends the connection is followed by a lingering close, so that bytes still
+// on their way do not turn into a reset that takes the response with it (RFC 9112 section 9.6). A response that broke off is
+// followed by a reset, and under TLS by no close_notify either: nothing may look like its end.
 func (c *h1conn) end() {
-	if c.reply.aborted {
+	switch {
+	case c.reply.aborted:
 		c.tcp.SetLinger(0)
-	} else if c.reply.sentClose {
+		c.tcp.Close()
+	case c.reply.sentClose, c.reply.started && !c.body.done:
 		c.linger()
 	}
 	c.nc.Close()
+	c.giveBack()
 	if c.buf != nil {
 		c.server.bufs.release(c.buf)
 		c.buf = nil
 	}
-	c.x.release()
+}
+
+// giveBack returns the buffers that only a request under way needs.
+func (c *h1conn) giveBack() {
+	if c.pinned != nil {
+		c.server.bufs.release(c.pinned)
+		c.pinned = nil
+	}
+	c.reply.release()
+	c.x.release(c.server.bufs)
 }
 
 // linger sends our end of stream and reads until the client's, for a bounded time and size.
@@ -97,7 +116,7 @@ func (c *h1conn) linger() {
 		return
 	}
 	if c.buf == nil {
-		c.buf = c.server.bufs.head.get()
+		c.buf = c.server.bufs.head()
 	}
 	c.tcp.SetReadDeadline(time.Now().Add(lingerTime))
 	for left := lingerBytes; left > 0; {
@@ -118,15 +137,37 @@ const (
 // there is nothing to read it gives its buffer back and waits for readiness without one.
 func (c *h1conn) awaitRequest(lim *ListenerSettings, first bool) bool {
 	if c.w > c.r {
+		c.becomeBusy()
 		return true
 	}
+	if !c.awaitBytes(lim, first) {
+		return false
+	}
+	c.becomeBusy()
+	return true
+}
+
+// becomeBusy ends the state in which a shutdown may close the connection. If one has tried to, the request that came in just then is
+// served nevertheless, with deadlines of its own.
+func (c *h1conn) becomeBusy() {
+	if c.state.Swap(connBusy) == connClosing {
+		c.readBy.at = 0
+	}
+}
+
+func (c *h1conn) awaitBytes(lim *ListenerSettings, first bool) bool {
 	c.r, c.w = 0, 0
 	patience := lim.IdleTimeout
 	if first {
 		patience = lim.HeaderTimeout
 	}
 	c.setReadDeadline(time.Now().UnixNano()+int64(patience), int64(patience)/4)
+	if c.state.Load() == connClosing { // its wake-up may have come before the deadline was set
+		c.nc.SetReadDeadline(past)
+		c.readBy.at = 0
+	}
 	if c.tls != nil {
+		c.giveBack()
 		return c.more() == nil
 	}
 	c.fillN, c.fillErr = 0, nil
@@ -144,22 +185,26 @@ func (c *h1conn) awaitRequest(lim *ListenerSettings, first bool) bool {
 // readIdle is the callback of awaitRequest.
 func (c *h1conn) readIdle(fd uintptr) bool {
 	if c.buf == nil {
-		c.buf = c.server.bufs.head.get()
+		c.buf = c.server.bufs.head()
 	}
 	n, err := readFD(int(fd), c.buf)
 	if err == unix.EAGAIN {
 		c.server.bufs.release(c.buf)
 		c.buf = nil
+		c.giveBack()
 		return false
 	}
 	c.fillN, c.fillErr = max(n, 0), err
 	return true
 }
 
+// past is a deadline that ends a wait at once.
+var past = time.Unix(1, 0)
+
 // more reads once into the free part of the buffer, which it makes if need be.
 func (c *h1conn) more() error {
 	if c.buf == nil {
-		c.buf = c.server.bufs.head.get()
+		c.buf = c.server.bufs.head()
 	}
 	if c.r == c.w {
 		c.r, c.w = 0, 0
@@ -185,9 +230,8 @@ func (c *h1conn) readHead(lim *ListenerSettings) bool {
 	if n == 0 && merr == nil {
 		n, merr = c.readRestOfHead(lim)
 	}
-	c.state.Store(connBusy)
 	if merr != nil {
-		c.refuse(merr)
+		c.refuse(&failure{status: merr.Status, cause: CauseMalformed, detail: merr.Reason})
 		return false
 	}
 	c.r += n
@@ -208,8 +252,7 @@ func (c *h1conn) readRestOfHead(lim *ListenerSettings) (int, *message.Error) {
 		}
 		if err := c.more(); err != nil {
 			if isTimeout(err) {
-				c.reply.begin(c)
-				c.reply.refuse(failClientHeadStall)
+				c.refuse(failClientHeadStall)
 			}
 			return 0, nil
 		}
@@ -223,7 +266,7 @@ func (c *h1conn) readRestOfHead(lim *ListenerSettings) (int, *message.Error) {
 }
 
 func (c *h1conn) growHead(lim *ListenerSettings) {
-	big := c.server.bufs.body.get()
+	big := c.server.bufs.body()
 	if lim.Head.HeadBytes+5 > len(big) {
 		c.server.bufs.release(big)
 		big = make([]byte, lim.Head.HeadBytes+5)
@@ -234,11 +277,26 @@ func (c *h1conn) growHead(lim *ListenerSettings) {
 	c.buf = big
 }
 
-func (c *h1conn) refuse(merr *message.Error) {
+// refuse answers a request whose head could not be read.
+func (c *h1conn) refuse(f *failure) {
 	c.reply.begin(c)
-	f := &failure{status: merr.Status, cause: CauseMalformed, detail: merr.Reason}
 	c.reply.refuse(f)
 	c.x.recordRefusal(c, f)
+}
+
+// detach moves the unconsumed bytes to a new buffer and leaves the old one as it is, because the present request's slices
+// point into it.
+func (c *h1conn) detach() {
+	if c.pinned != nil {
+		return
+	}
+	fresh := c.server.bufs.body()
+	if c.w-c.r > len(fresh) {
+		fresh = make([]byte, len(c.buf))
+	}
+	c.pinned = c.buf
+	c.w = copy(fresh, c.buf[c.r:c.w])
+	c.buf, c.r = fresh, 0
 }
 
 // settle reads what is left of the request body before the next request, if that is little, and tells whether the connection
@@ -249,6 +307,13 @@ func (c *h1conn) settle() bool {
 	}
 	if !c.body.done && !c.body.discard() {
 		return false
+	}
+	if c.body.interrupted.Load() { // in vain, the body was complete; but the deadline is spoilt
+		c.readBy.at = 0
+	}
+	if c.pinned != nil {
+		c.server.bufs.release(c.pinned)
+		c.pinned = nil
 	}
 	if c.r == c.w && c.buf != nil && cap(c.buf) != headSize {
 		c.server.bufs.release(c.buf)
@@ -271,21 +336,15 @@ func (c *h1conn) setWriteDeadline(now int64) {
 }
 
 // gone tells whether the client has closed its side or reset, by looking at the socket without waiting and without
-// consuming anything. A half-closed client counts as gone: HTTP has no use for half a connection.
+// consuming anything. A half-closed client counts as gone: HTTP has no use for half a connection. The state of the socket is asked rather
+// than its bytes, because a close_notify or a pipelined request may stand before the end of the stream.
 func (c *h1conn) gone() bool {
-	if c.w > c.r {
-		return false
-	}
-	var n int
+	var info *unix.TCPInfo
 	var err error
-	var b [1]byte
 	rerr := c.raw.Control(func(fd uintptr) {
-		n, _, err = unix.Recvfrom(int(fd), b[:], unix.MSG_PEEK|unix.MSG_DONTWAIT)
+		info, err = unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO)
 	})
-	if rerr != nil {
-		return true
-	}
-	return err != unix.EAGAIN && err != unix.EINTR && n <= 0
+	return rerr != nil || err == nil && info.State != unix.BPF_TCP_ESTABLISHED
 }
 
 func isTimeout(err error) bool {

@@ -12,7 +12,7 @@ import (
 // h1reply is the response side of an h1conn.
 type h1reply struct {
 	c         *h1conn
-	out       []byte // scratch for heads and chunk framing, from the head pool
+	out       []byte // scratch for heads and chunk framing, from one of the pools
 	chunked   bool   // the present body is sent in chunks
 	started   bool   // the final head was sent: nothing can be said any more but the body
 	continued bool   // a 100 was sent
@@ -26,9 +26,14 @@ func (w *h1reply) begin(c *h1conn) {
 	*w = h1reply{c: c, out: w.out}
 }
 
-func (w *h1reply) scratch() []byte {
+// scratch returns an empty buffer that has room for n bytes if one of the pools' does.
+func (w *h1reply) scratch(n int) []byte {
+	if n > headSize && cap(w.out) < bodySize {
+		w.release()
+		w.out = w.c.server.bufs.body()
+	}
 	if w.out == nil {
-		w.out = w.c.server.bufs.head.get()
+		w.out = w.c.server.bufs.head()
 	}
 	return w.out[:0]
 }
@@ -48,7 +53,7 @@ func (w *h1reply) inform(a *answer) error {
 	if a.status == 100 {
 		w.continued = true
 	}
-	out := message.AppendStatusLine(w.scratch(), a.status, a.reason)
+	out := message.AppendStatusLine(w.scratch(0), a.status, a.reason)
 	out = appendAnswerFields(out, a)
 	if a.upgrade != nil {
 		out = append(out, "Connection: Upgrade\r\n"...)
@@ -58,6 +63,9 @@ func (w *h1reply) inform(a *answer) error {
 	return w.send(out)
 }
 
+// usualHead is more than the head of most responses takes.
+const usualHead = 2 << 10
+
 // start sends head and first in one write where they fit into the scratch buffer together.
 func (w *h1reply) start(a *answer, first []byte, last bool) error {
 	w.started = true
@@ -66,7 +74,7 @@ func (w *h1reply) start(a *answer, first []byte, last bool) error {
 	if last && length < 0 && !a.bodiless {
 		length = int64(len(first))
 	}
-	out := message.AppendStatusLine(w.scratch(), a.status, a.reason)
+	out := message.AppendStatusLine(w.scratch(len(first)+usualHead), a.status, a.reason)
 	out = appendAnswerFields(out, a)
 	out = w.appendFraming(out, a, length)
 	out = append(out, "\r\n"...)
@@ -80,7 +88,7 @@ func (w *h1reply) start(a *answer, first []byte, last bool) error {
 		out = append(out, "\r\n"...)
 		return w.send(out)
 	}
-	if len(out)+len(first) <= cap(out) || len(first) <= 4<<10 {
+	if len(out)+len(first) <= cap(out) {
 		return w.send(append(out, first...))
 	}
 	if err := w.send(out); err != nil {
@@ -126,7 +134,7 @@ func (w *h1reply) write(p []byte, last bool) error {
 	if !w.chunked {
 		return w.send(p)
 	}
-	out := w.scratch()
+	out := w.scratch(len(p) + frameRoom)
 	if len(p) > 0 {
 		out = message.AppendChunkSize(out, len(p))
 		out = append(out, p...)
@@ -135,25 +143,14 @@ func (w *h1reply) write(p []byte, last bool) error {
 	if last {
 		out = append(out, "0\r\n\r\n"...)
 	}
-	w.out = keepLarger(w, out)
 	return w.send(out)
-}
-
-// keepLarger swaps the scratch buffer for the one that append made when a chunk did not fit, so that a streaming
-// body allocates once.
-func keepLarger(w *h1reply, out []byte) []byte {
-	if cap(out) > cap(w.out) {
-		w.c.server.bufs.release(w.out)
-		return out[:cap(out)]
-	}
-	return w.out
 }
 
 func (w *h1reply) finish(trailers message.Fields) error {
 	if !w.chunked || w.bodyless {
 		return nil
 	}
-	out := append(w.scratch(), "0\r\n"...)
+	out := append(w.scratch(0), "0\r\n"...)
 	out = message.AppendFields(out, trailers, message.TrailerDrop)
 	out = append(out, "\r\n"...)
 	return w.send(out)
@@ -198,7 +195,7 @@ func (c *h1conn) start(a *answer, first []byte, last bool) error {
 // interruptBody ends a readBody that waits in another goroutine. The rest of the body cannot be read any more.
 func (c *h1conn) interruptBody() {
 	c.body.interrupted.Store(true)
-	c.nc.SetReadDeadline(time.Unix(1, 0))
+	c.nc.SetReadDeadline(past)
 }
 
 // hijack hands the connection over to a tunnel.
@@ -214,7 +211,8 @@ func (c *h1conn) splice(src io.Reader, n int64) (int64, error) {
 		return 0, errNotSpliced
 	}
 	c.setWriteDeadline(time.Now().UnixNano())
-	moved, err := c.tcp.ReadFrom(&io.LimitedReader{R: src, N: n})
+	c.splicing = io.LimitedReader{R: src, N: n}
+	moved, err := c.tcp.ReadFrom(&c.splicing)
 	c.reply.bytes += moved
 	return moved, err
 }

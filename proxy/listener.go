@@ -51,6 +51,13 @@ func (s *slots) give() {
 	s.free.Broadcast()
 }
 
+// recheck makes take ask for the maximum again.
+func (s *slots) recheck() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.free.Broadcast()
+}
+
 func (s *slots) end() {
 	s.mu.Lock()
 	s.gone = true
@@ -221,8 +228,12 @@ func (l *listener) serve(tcp *net.TCPConn) {
 		c.peer = netip.AddrPortFrom(addr.AddrPort().Addr().Unmap(), uint16(addr.Port))
 	}
 	c.fill = c.readIdle
-	s.track(c)
+	if !s.track(c) {
+		tcp.Close()
+		return
+	}
 	defer s.untrack(c)
+	defer s.contain("connection", tcp)
 	if config := site.Settings.TLS; config != nil && !c.handshake(config, site.Settings.HeaderTimeout) {
 		tcp.Close()
 		return

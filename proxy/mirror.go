@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"context"
 	"time"
 
 	"gatewayd/balancer"
@@ -14,15 +15,26 @@ const maxMirrors = 256
 // mirrorTimeout bounds one copy.
 const mirrorTimeout = 15 * time.Second
 
-// mirror sends a copy of the request to another service, if the route says so. The response is read and thrown away.
+// shadowBody is the largest request body that is copied to another revision.
+const shadowBody = 64 << 10
+
+// mirror sends copies of the request where the route, or a rollout of the service, says so. The responses are read and thrown away.
 func (x *exchange) mirror() {
-	m := x.route.Mirror
-	if m == nil || x.req.Upgrade != nil || x.server.opt.Rand()*100 >= m.Percent {
-		return
+	if m := x.route.Mirror; m != nil && x.server.opt.Rand()*100 < m.Percent {
+		view := x.snap.Services[m.Service]
+		if len(view.Revisions) > 0 && view.Maintenance == nil {
+			x.copyTo(view, max(view.Split.Pick(), 0), m.MaxBodyBytes)
+		}
 	}
-	view := x.snap.Services[m.Service]
+	if s := x.view.Shadow; s != nil && x.server.opt.Rand()*100 < s.Percent {
+		x.copyTo(x.view, s.Revision, shadowBody)
+	}
+}
+
+// copyTo sends a copy to a revision of a service, unless its body is too large to be kept or too many copies are under way.
+func (x *exchange) copyTo(view *ServiceView, revision, maxBody int) {
 	body, whole := x.down.wholeBody()
-	if !whole || len(body) > m.MaxBodyBytes {
+	if !whole || len(body) > maxBody || x.req.Upgrade != nil {
 		view.Unmirror.Add(1)
 		return
 	}
@@ -32,26 +44,31 @@ func (x *exchange) mirror() {
 		view.Unmirror.Add(1)
 		return
 	}
-	c := mirrorCopy{server: x.server, view: view, verb: x.req.Verb, hash: view.HashKey.hash(x.req, x.client)}
+	c := mirrorCopy{server: x.server, view: view, revision: &view.Revisions[revision]}
+	if needsHash(view) {
+		c.hash = view.HashKey.hash(x.req, x.client)
+	}
 	c.out = append(append(c.out, x.head...), body...)
 	x.server.serving.Add(1)
-	go c.send()
+	go c.run()
 }
 
 // mirrorCopy is a copy on its way.
 type mirrorCopy struct {
-	server *Server
-	view   *ServiceView
-	verb   message.Verb
-	hash   uint64
-	out    []byte
+	server   *Server
+	view     *ServiceView
+	revision *Revision
+	hash     uint64
+	out      []byte
 }
 
-func (c *mirrorCopy) send() {
+func (c *mirrorCopy) run() {
 	s := c.server
 	defer s.serving.Done()
 	defer func() { <-s.mirrors }()
-	e := c.pick()
+	defer s.contain("mirrored request")
+	q := balancer.Query{Hash: c.hash, Now: time.Now().UnixNano()}
+	e := c.revision.Pool.Pick(&q)
 	if e == nil {
 		c.view.Unmirror.Add(1)
 		return
@@ -59,36 +76,39 @@ func (c *mirrorCopy) send() {
 	defer c.view.Gate.Released()
 	defer e.Release()
 	c.view.Mirrored.Add(1)
-	up, f := e.Transport.(*Transport).dial(s.ctx, mirrorTimeout)
-	if f != nil {
-		s.failed(e, blame(f.cause))
+	cause, failed := c.send(e)
+	c.revision.Stats.Requests.Add(1)
+	if !failed {
+		e.Succeed()
 		return
 	}
-	up.buf = s.bufs.body.get()
+	c.revision.Stats.Errors.Add(1)
+	s.failed(e, cause)
+}
+
+// send does one exchange on a connection of its own and counts it as any other.
+func (c *mirrorCopy) send(e *balancer.Endpoint) (cause balancer.Cause, failed bool) {
+	s := c.server
+	began := time.Now()
+	up, f := e.Transport.(*Transport).dial(s.ctx, mirrorTimeout)
+	if f != nil {
+		return blame(f.cause), true
+	}
+	up.buf = s.bufs.body()
 	defer up.drop(s.bufs)
-	up.nc.SetDeadline(time.Now().Add(mirrorTimeout))
-	if up.begin(c.out) != nil {
-		s.failed(e, balancer.Reset)
-		return
+	up.nc.SetDeadline(began.Add(mirrorTimeout))
+	stop := context.AfterFunc(s.ctx, func() { up.nc.SetDeadline(past) })
+	defer stop()
+	if err := up.begin(c.out, mirrorTimeout); err != nil {
+		return blame(failureOf(err).cause), true
 	}
 	var res message.Response
 	for res.Status < 200 {
-		if up.readHead(&res, responseLimits, s.bufs) != nil {
-			s.failed(e, balancer.Reset)
-			return
+		if err := up.readHead(&res, responseLimits, s.bufs); err != nil {
+			return blame(failureOf(err).cause), true
 		}
 	}
-	if res.Status >= 500 {
-		s.failed(e, balancer.Status5xx)
-		return
-	}
-	e.Succeed()
-}
-
-func (c *mirrorCopy) pick() *balancer.Endpoint {
-	if len(c.view.Revisions) == 0 || c.view.Maintenance != nil {
-		return nil
-	}
-	q := balancer.Query{Hash: c.hash, Now: time.Now().UnixNano()}
-	return c.view.Revisions[max(c.view.Split.Pick(), 0)].Pool.Pick(&q)
+	e.Observe(time.Since(began), time.Now().UnixNano())
+	c.revision.Stats.FirstByte.Observe(time.Since(began))
+	return balancer.Status5xx, res.Status >= 500
 }

@@ -18,12 +18,16 @@ func (t *attempt) relay() *failure {
 	}
 	t.prepareAnswer()
 	complete, f := t.relayBody()
-	x.endCompression() //nolint: what could not be written any more is told by f
+	if f != nil && x.encoder != nil {
+		x.encoder.err = errBrokenOff
+	}
+	x.endCompression() // what could not be written any more is told by f
 	finished := t.upload.stop(uploadGrace)
 	if f == nil && complete && finished && !x.res.Close {
 		t.up.rest(time.Now().UnixNano(), x.server.bufs)
+		t.up = nil
 	} else {
-		t.up.drop(x.server.bufs)
+		t.drop()
 	}
 	return f
 }
@@ -37,13 +41,20 @@ func (t *attempt) prepareAnswer() {
 	a.bodiless = res.Bodiless(x.req.Verb)
 	a.length = res.ContentLength
 	a.keepTE = res.Chunked
+	if res.Status == 205 { // a body would be an error of the instance's (RFC 9110 section 15.3.6)
+		a.bodiless, a.length = true, 0
+	}
+	// The rest of a body that nobody waits for any more cannot be told from the next request without reading it.
+	a.close = t.upload.incomplete()
 	if res.Fields.Get(message.KindDate) == nil {
 		x.server.addDate(a)
 	}
 	a.add("X-Request-Id", x.requestID)
 	x.addAffinityCookie(a)
 	x.addCORS(a)
-	x.startCompression(a)
+	if !a.bodiless {
+		x.startCompression(a)
+	}
 }
 
 // relayBody returns whether the response's end was seen where its framing says that it is.
@@ -51,7 +62,8 @@ func (t *attempt) relayBody() (complete bool, f *failure) {
 	x := t.x
 	switch {
 	case x.ans.bodiless:
-		return true, t.sent2client(x.down.start(&x.ans, nil, true))
+		empty := x.res.Status != 205 || x.res.ContentLength == 0
+		return empty, toClient(x.down.start(&x.ans, nil, true))
 	case x.res.Chunked:
 		return t.relayChunked()
 	case x.res.ContentLength >= 0:
@@ -60,8 +72,8 @@ func (t *attempt) relayBody() (complete bool, f *failure) {
 	return t.relayUntilClose()
 }
 
-// sent2client turns a failed write to the client into its cause.
-func (t *attempt) sent2client(err error) *failure {
+// toClient turns a failed write to the client into its cause.
+func toClient(err error) *failure {
 	if err == nil {
 		return nil
 	}
@@ -77,7 +89,7 @@ func (t *attempt) relayLength(left int64) (bool, *failure) {
 	up.r += len(first)
 	left -= int64(len(first))
 	if err := t.begin(first, left == 0); err != nil {
-		return false, t.sent2client(err)
+		return false, toClient(err)
 	}
 	if left > spliceFrom && x.encoder == nil {
 		var f *failure
@@ -96,7 +108,7 @@ func (t *attempt) relayLength(left int64) (bool, *failure) {
 		up.r += len(data)
 		left -= int64(len(data))
 		if err := t.write(data, left == 0); err != nil {
-			return false, t.sent2client(err)
+			return false, toClient(err)
 		}
 	}
 	return true, nil
@@ -107,7 +119,7 @@ func (t *attempt) relayUntilClose() (bool, *failure) {
 	first := up.buffered()
 	up.r = up.w
 	if err := t.begin(first, false); err != nil {
-		return false, t.sent2client(err)
+		return false, toClient(err)
 	}
 	for {
 		data, f := t.read()
@@ -119,7 +131,7 @@ func (t *attempt) relayUntilClose() (bool, *failure) {
 		}
 		up.r = up.w
 		if err := t.write(data, false); err != nil {
-			return false, t.sent2client(err)
+			return false, toClient(err)
 		}
 	}
 }
@@ -134,6 +146,7 @@ func (t *attempt) relayChunked() (bool, *failure) {
 		data, merr := t.compact(&chunks)
 		if merr != nil {
 			if !started {
+				t.withdraw()
 				return false, failMalformedAnswer
 			}
 			return false, failBodyReset
@@ -145,7 +158,7 @@ func (t *attempt) relayChunked() (bool, *failure) {
 			// data lies before the unread part of the buffer, so reading trailers could move it: it goes out first.
 			if len(data) > 0 || !started {
 				if err := t.beginOrWrite(&started, data); err != nil {
-					return false, t.sent2client(err)
+					return false, toClient(err)
 				}
 			}
 			if trailers, f = t.readTrailers(); f != nil {
@@ -155,13 +168,19 @@ func (t *attempt) relayChunked() (bool, *failure) {
 		}
 		if len(data) > 0 || !started {
 			if err := t.beginOrWrite(&started, data); err != nil {
-				return false, t.sent2client(err)
+				return false, toClient(err)
 			}
 		}
 		if _, f := t.read(); f != nil {
 			return false, f
 		}
 	}
+}
+
+// withdraw takes back an answer of which nothing was sent.
+func (t *attempt) withdraw() {
+	t.x.outcome.status = 0
+	t.x.ans.reset()
 }
 
 func (t *attempt) beginOrWrite(started *bool, data []byte) error {
@@ -211,9 +230,9 @@ func (t *attempt) readTrailers() (message.Fields, *failure) {
 // read waits for more of the body, after what was read before has been consumed, in a buffer of body size.
 func (t *attempt) read() ([]byte, *failure) {
 	up := t.up
-	if up.r == up.w && len(up.buf) < bodySize {
+	if up.r == up.w && cap(up.buf) < bodySize {
 		t.x.server.bufs.release(up.buf)
-		up.buf = t.x.server.bufs.body.get()
+		up.buf = t.x.server.bufs.body()[:bodySize-frameRoom]
 	}
 	if up.r == up.w {
 		up.r, up.w = 0, 0
@@ -253,7 +272,7 @@ func (t *attempt) more() ([]byte, *failure) {
 }
 
 // streamSlice is how long a silent stream is left alone before its client is looked at.
-const streamSlice = 5 * time.Second
+const streamSlice = time.Second
 
 func (t *attempt) begin(first []byte, last bool) error {
 	x := t.x
@@ -272,9 +291,9 @@ func (t *attempt) write(p []byte, last bool) error {
 
 func (t *attempt) finish(trailers message.Fields) *failure {
 	if t.x.encoder != nil {
-		return t.sent2client(t.x.writeCompressed(nil, true))
+		return toClient(t.x.writeCompressed(nil, true))
 	}
-	return t.sent2client(t.x.down.finish(trailers))
+	return toClient(t.x.down.finish(trailers))
 }
 
 // spliceFrom is the rest of a body from which on it pays to move it in the kernel.
@@ -296,9 +315,9 @@ func (t *attempt) splice(left int64) (int64, *failure) {
 	idle := t.x.view.Timeouts.StreamIdle
 	quiet := time.Now()
 	for left > 0 {
-		at := time.Now().Add(streamSlice)
-		t.up.readBy.at = at.UnixNano()
-		t.up.nc.SetReadDeadline(at)
+		if at, moved := t.up.readBy.moved(time.Now().UnixNano()+int64(streamSlice), int64(streamSlice)/4); moved {
+			t.up.nc.SetReadDeadline(at)
+		}
 		n, err := down.splice(t.up.nc, min(left, spliceStep))
 		left -= n
 		if n > 0 {
@@ -312,8 +331,11 @@ func (t *attempt) splice(left int64) (int64, *failure) {
 				return left, nil
 			}
 		case !errors.Is(err, os.ErrDeadlineExceeded):
+			if t.x.down.gone() { // the error does not say which side it is of
+				return left, failClientGone
+			}
 			return left, failBodyReset
-		case t.x.down.stalled():
+		case t.x.down.stalled(), !t.upload.running() && t.x.down.gone():
 			return left, failClientGone
 		case idle > 0 && time.Since(quiet) >= idle:
 			return left, failBodyTimeout
@@ -322,7 +344,7 @@ func (t *attempt) splice(left int64) (int64, *failure) {
 	return 0, nil
 }
 
-// spliceStep bounds one splice, so that deadlines move on.
-const spliceStep = 8 << 20
+// spliceStep bounds one splice, so that deadlines move on: a client has the listener's bodyIdleTimeout for each.
+const spliceStep = 256 << 10
 
 var errNotSpliced = errors.New("this connection cannot splice")

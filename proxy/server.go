@@ -2,10 +2,11 @@ package proxy
 
 import (
 	"context"
+	"io"
 	"log/slog"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"gatewayd/balancer"
 	"gatewayd/internal/accesslog"
@@ -20,7 +21,6 @@ type Options struct {
 	// Failed is called, on the request's goroutine, for every failure that counts against an endpoint, with how
 	// many came in a row. It must not block.
 	Failed func(e *balancer.Endpoint, c balancer.Cause, consecutive uint32)
-	// Recovered is called when an endpoint answers after it had failed. It must not block.
 	Tracer Tracer // nil: trace context is passed through untouched
 }
 
@@ -41,6 +41,7 @@ type Server struct {
 	listeners map[string]*listener
 	conns     map[*h1conn]struct{}
 	empty     chan struct{} // closed when the last connection goes while draining
+	closed    bool          // no connection is taken in any more
 	serving   sync.WaitGroup
 }
 
@@ -62,6 +63,11 @@ func (s *Server) Publish(snap *Snapshot) {
 	s.snapshot.Store(snap)
 	for _, v := range snap.Services {
 		v.Gate.Wake()
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, l := range s.listeners {
+		l.slots.recheck()
 	}
 }
 
@@ -113,19 +119,40 @@ func (s *Server) Shutdown(ctx context.Context) (cut int) {
 	}
 	s.cancel(errShutdown)
 	s.mu.Lock()
+	s.closed = true
 	cut = len(s.conns)
 	for c := range s.conns {
-		c.nc.Close()
+		c.tcp.Close()
 	}
 	s.mu.Unlock()
 	s.serving.Wait()
 	return cut
 }
 
-func (s *Server) track(c *h1conn) {
+// track takes a connection in, unless it comes too late.
+func (s *Server) track(c *h1conn) bool {
 	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return false
+	}
 	s.conns[c] = struct{}{}
-	s.mu.Unlock()
+	return true
+}
+
+func (s *Server) logPanic(in string, p any) {
+	s.opt.Logger.Error("panic: what it happened in was given up", "in", in, "panic", p, "stack", string(debug.Stack()))
+}
+
+// contain, deferred at the top of a goroutine, keeps a defect there from taking the process down: it closes what the goroutine was
+// about and says so in the log.
+func (s *Server) contain(what string, about ...io.Closer) {
+	if p := recover(); p != nil {
+		s.logPanic(what, p)
+		for _, c := range about {
+			c.Close()
+		}
+	}
 }
 
 func (s *Server) untrack(c *h1conn) {
@@ -138,9 +165,9 @@ func (s *Server) untrack(c *h1conn) {
 	}
 }
 
-// closeIdle wakes a connection that waits for a request, so that it sees that the server drains.
+// closeIdle wakes a connection that waits for a request, so that it ends. A request that has arrived by then is still served.
 func (c *h1conn) closeIdle() {
-	if c.state.Load() == connIdle {
-		c.nc.SetReadDeadline(time.Unix(1, 0))
+	if c.state.CompareAndSwap(connIdle, connClosing) {
+		c.tcp.SetReadDeadline(past)
 	}
 }

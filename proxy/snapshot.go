@@ -133,6 +133,13 @@ type ServiceView struct {
 	Split     *balancer.Split // over Revisions, in their order
 	Stable    int             // index of the revision that further tries go to
 	Cohort    *Cohort
+	Shadow    *Shadow
+}
+
+// Shadow copies a share of a service's requests to one of its revisions, whose answers nobody sees.
+type Shadow struct {
+	Revision int
+	Percent  float64
 }
 
 // Timeouts bound what an instance does; 0 is no limit.

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"os"
@@ -10,35 +11,42 @@ import (
 )
 
 // responseLimits bound the head of an instance's response.
-var responseLimits = message.Limits{HeadBytes: bodySize - 1, FieldCount: 256}
+var responseLimits = message.Limits{HeadBytes: bodySize - frameRoom - 1, FieldCount: 256}
 
 // try sends the request to x.endpoint and, if a response comes, passes it on. It returns nil when the client got the
 // response, or what was wrong; whether the response had begun by then is in x.outcome.status.
 func (x *exchange) try() *failure {
 	x.attempt++
-	t := attempt{x: x, home: x.endpoint.Transport.(*Transport), began: time.Now()}
-	if p := x.route.Retry.PerTryTimeout; p > 0 {
-		t.limit = t.began.Add(p)
-	}
-	f := t.send()
-	if f != nil {
-		t.stopUpload()
-		if t.up != nil {
-			t.up.drop(x.server.bufs)
-		}
+	x.current = attempt{x: x, home: x.endpoint.Transport.(*Transport), began: time.Now()}
+	t := &x.current
+	if f := t.send(); f != nil {
+		t.abandon()
 		return f
 	}
 	return t.relay()
+}
+
+// abandon ends what is still under way and closes the connection to the instance.
+func (t *attempt) abandon() {
+	if t.up == nil {
+		return
+	}
+	t.upload.stop(0)
+	t.drop()
+}
+
+func (t *attempt) drop() {
+	t.up.drop(t.x.server.bufs)
+	t.up = nil
 }
 
 // attempt is one try of an exchange.
 type attempt struct {
 	x     *exchange
 	home  *Transport
-	up    *upstreamConn
+	up    *upstreamConn // nil: none is held
 	began time.Time
-	sent  time.Time // when the request was sent whole, as far as it is known
-	limit time.Time // of this try, zero: none
+	sent  time.Time // when the request was sent whole, as far as it is known; zero: not yet
 
 	upload *upload // running, nil: the body went with the head or there is none
 }
@@ -79,13 +87,14 @@ func (t *attempt) connect() *failure {
 	x := t.x
 	t.up = t.home.take(x.now)
 	if t.up == nil {
-		up, f := t.home.dial(x.server.ctx, t.patience(0))
+		left, _ := t.patience(time.Now())
+		up, f := t.home.dial(x.server.ctx, left)
 		if f != nil {
 			return f
 		}
 		t.up = up
 	}
-	t.up.buf = x.server.bufs.head.get()
+	t.up.buf = x.server.bufs.head()
 	return nil
 }
 
@@ -93,14 +102,15 @@ func (t *attempt) connect() *failure {
 // be pumped beside.
 func (t *attempt) start(whole bool) error {
 	t.sent = time.Now()
-	t.setDeadline()
+	t.setDeadline(t.sent)
+	patience := t.x.site.Settings.BodyIdleTimeout
 	if whole {
-		return t.waitOut(t.up.begin(t.x.head))
+		return t.waitOut(t.up.begin(t.x.head, patience))
 	}
 	if t.up.reused && !t.up.alive() {
 		return errStale
 	}
-	if _, err := t.up.nc.Write(t.x.head); err != nil {
+	if err := t.up.writeHead(t.x.head, patience); err != nil {
 		return err
 	}
 	t.upload = startUpload(t.x, t.up)
@@ -124,8 +134,7 @@ func (t *attempt) stale(err error) *failure {
 	if err != errStale {
 		x.view.retries[retryStale].Add(1)
 	}
-	t.up.drop(x.server.bufs)
-	t.up = nil
+	t.drop()
 	return nil
 }
 
@@ -150,7 +159,7 @@ func (t *attempt) readResponse() *failure {
 			break
 		}
 		if x.res.Status == 101 {
-			if x.req.Upgrade == nil {
+			if !agrees(x.res.Upgrade, x.req.Upgrade) {
 				return failMalformedAnswer
 			}
 			break
@@ -158,16 +167,47 @@ func (t *attempt) readResponse() *failure {
 		if f := t.inform(); f != nil {
 			return f
 		}
+		if left, f := t.patience(time.Now()); left <= 0 {
+			return f
+		}
 	}
 	x.endpoint.Observe(time.Since(t.sent), x.now)
 	x.revision.Stats.FirstByte.Observe(time.Since(t.sent))
-	if x.route.Retry.Statuses.Has(x.res.Status) && x.mayRetry(failStatus) {
+	if x.route.Retry.Statuses.Has(x.res.Status) && x.claim(failStatus) {
 		return failStatus
 	}
 	return nil
 }
 
+// failStatus is never told to a client: it stands for a response that is thrown away because there is an endpoint for another try.
 var failStatus = &failure{status: 502, cause: CauseStatus}
+
+// agrees tells whether an instance that switches protocols chose from those that the client offered, in the client's
+// spelling or another (RFC 9110 section 7.8).
+func agrees(chosen, offered []byte) bool {
+	if len(chosen) == 0 {
+		return false
+	}
+	for more := true; more; {
+		var protocol []byte
+		protocol, chosen, more = message.NextToken(chosen)
+		if !listHas(offered, protocol) {
+			return false
+		}
+	}
+	return true
+}
+
+func listHas(list, element []byte) bool {
+	for more := len(list) > 0; more; {
+		var e []byte
+		e, list, more = message.NextToken(list)
+		if bytes.EqualFold(e, element) {
+			return true
+		}
+	}
+	return false
+}
 
 func (t *attempt) inform() *failure {
 	a := &t.x.ans
@@ -191,75 +231,55 @@ func (t *attempt) waitOut(err error) error {
 		if f := t.upload.failed(); f != nil {
 			return failureError{f}
 		}
-		if f := t.expired(); f != nil {
+		now := time.Now()
+		if left, f := t.patience(now); left <= 0 {
 			return failureError{f}
 		}
 		if !t.upload.running() && t.x.down.gone() {
 			return failureError{failClientGone}
 		}
-		t.setDeadline()
+		t.setDeadline(now)
 		err = t.up.wait()
 	}
 	return err
 }
 
 // setDeadline makes the next wait end when something has to be decided.
-func (t *attempt) setDeadline() {
-	now := time.Now()
-	wait := patienceSlice
-	if left := t.patience(now.Sub(t.sent)); left > 0 {
-		wait = min(wait, left)
+func (t *attempt) setDeadline(now time.Time) {
+	wait, slack := patienceSlice, patienceSlice/4
+	if left, _ := t.patience(now); left < wait {
+		wait, slack = max(left, 0), 0
 	}
-	slack := int64(wait) / 4
-	if wait < patienceSlice {
-		slack = 0
-	}
-	if at, moved := t.up.readBy.moved(now.UnixNano()+int64(wait), slack); moved {
+	if at, moved := t.up.readBy.moved(now.UnixNano()+int64(wait), int64(slack)); moved {
 		t.up.nc.SetReadDeadline(at)
 	}
 }
 
-// patience is how much time is left until the first of the limits that apply, 0: none does. waited is the time since the request
-// was sent. It is at least a nanosecond where a limit applies.
-func (t *attempt) patience(waited time.Duration) time.Duration {
-	x, now := t.x, time.Now()
-	left := time.Duration(1<<63 - 1)
-	if limit := x.view.Timeouts.ResponseHeader; limit > 0 {
-		left = min(left, limit-waited)
-	}
-	if limit := x.route.Timeout; limit > 0 {
-		left = min(left, limit-now.Sub(x.start))
-	}
-	if !t.limit.IsZero() {
-		left = min(left, t.limit.Sub(now))
-	}
-	if left == 1<<63-1 {
-		return 0
-	}
-	return max(left, time.Nanosecond)
-}
+// forever is longer than any limit.
+const forever = time.Duration(1<<63 - 1)
 
-// expired returns the limit that was passed, if one was. While the request's body is still arriving, no limit on the
-// response applies: the body has its own.
-func (t *attempt) expired() *failure {
+// patience returns how much time is left until the first of the limits that apply, and what passing it means. No limit on the response
+// applies while the request's body is still arriving, which has its own; they begin when it is there.
+func (t *attempt) patience(now time.Time) (left time.Duration, f *failure) {
 	if t.upload.running() {
-		return nil
+		return forever, nil
 	}
-	x, now := t.x, time.Now()
-	sent := t.sent
-	start := x.start
+	x := t.x
+	start, began, sent := x.start, t.began, t.sent
 	if at := t.upload.ended(); !at.IsZero() {
-		sent, start = at, at
+		start, began, sent = at, at, at
 	}
-	switch {
-	case x.route.Timeout > 0 && now.Sub(start) >= x.route.Timeout:
-		return failRouteTimeout
-	case !t.limit.IsZero() && now.Sub(sent) >= x.route.Retry.PerTryTimeout:
-		return failTryTimeout
-	case x.view.Timeouts.ResponseHeader > 0 && now.Sub(sent) >= x.view.Timeouts.ResponseHeader:
-		return failResponseTimeout
+	left = forever
+	if limit := x.route.Timeout; limit > 0 {
+		left, f = limit-now.Sub(start), failRouteTimeout
 	}
-	return nil
+	if limit := x.route.Retry.PerTryTimeout; limit > 0 && limit-now.Sub(began) < left {
+		left, f = limit-now.Sub(began), failTryTimeout
+	}
+	if limit := x.view.Timeouts.ResponseHeader; limit > 0 && !sent.IsZero() && limit-now.Sub(sent) < left {
+		left, f = limit-now.Sub(sent), failResponseTimeout
+	}
+	return left, f
 }
 
 // blame finds the cause of an error on the way to the response's head. What the client did wrong while its body was
@@ -280,13 +300,41 @@ func (t *attempt) blame(err error) *failure {
 
 // retry prepares another try after f, or tells that there is none.
 func (x *exchange) retry(f *failure) bool {
+	if x.next == nil && !x.claim(f) {
+		return false
+	}
+	next, revision := x.next, x.nextRevision
+	if !x.backOff() {
+		x.unclaim()
+		return false
+	}
+	x.next, x.endpoint, x.revision, x.held = nil, next, revision, true
+	return true
+}
+
+// claim takes an endpoint for another try after f, if the rules and the budget allow one. Only another endpoint makes it worth it:
+// where there is none, what came stands.
+func (x *exchange) claim(f *failure) bool {
 	if !x.mayRetry(f) || !x.view.budget.take(time.Now().UnixNano(), x.view.Arrivals.Load(), x.route.Retry.BudgetPercent) {
 		return false
 	}
-	x.view.retries[retryReasonOf(f)].Add(1)
 	x.query.Avoid(x.endpoint)
-	// Only another endpoint makes a retry worth it; where there is none, the failure stands.
-	return x.backOff() && x.pickAgain()
+	held, revision := x.endpoint, x.revision
+	if !x.pickAgain() {
+		return false
+	}
+	x.next, x.nextRevision = x.endpoint, x.revision
+	x.endpoint, x.revision = held, revision
+	x.view.retries[retryReasonOf(f)].Add(1)
+	return true
+}
+
+func (x *exchange) unclaim() {
+	if x.next != nil {
+		x.next.Release()
+		x.view.Gate.Released()
+		x.next = nil
+	}
 }
 
 // mayRetry tells whether the rules allow another try: nothing was sent to the client, the request may be sent twice or was

@@ -23,7 +23,7 @@ func (t *attempt) tunnel() *failure {
 	x := t.x
 	down, ok := x.down.(tunneler)
 	if !ok || t.upload.running() {
-		t.up.drop(x.server.bufs)
+		t.drop()
 		return failMalformedAnswer
 	}
 	x.ans.status, x.ans.reason, x.ans.fields = 101, x.res.Reason, x.res.Fields
@@ -33,18 +33,24 @@ func (t *attempt) tunnel() *failure {
 	x.addAffinityCookie(&x.ans)
 	x.outcome.status, x.outcome.upgraded = 101, true
 	if err := x.down.inform(&x.ans); err != nil {
-		t.up.drop(x.server.bufs)
+		t.drop()
 		return failClientGone
 	}
 	client, early := down.hijack()
-	var p pipes
-	p.idle = x.view.Timeouts.StreamIdle
+	p := pipes{idle: x.view.Timeouts.StreamIdle}
 	p.touch()
-	done := make(chan int64)
-	go func() { done <- p.copy(t.up.nc, client, early, x.server.bufs) }()
+	// What is left of the request's deadlines must not end the tunnel.
+	client.SetDeadline(time.Time{})
+	t.up.nc.SetDeadline(time.Time{})
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		defer x.server.contain("tunnel", client, t.up.nc)
+		x.outcome.bytesIn = p.copy(t.up.nc, client, early, x.server.bufs)
+	}()
 	x.outcome.bytesOut = p.copy(client, t.up.nc, t.up.buffered(), x.server.bufs)
-	x.outcome.bytesIn = <-done
-	t.up.drop(x.server.bufs)
+	<-done
+	t.drop()
 	return nil
 }
 
@@ -59,7 +65,7 @@ func (p *pipes) touch() { p.last.Store(time.Now().UnixNano()) }
 // copy moves bytes from src to dst until src ends, then ends dst's stream, and returns how many it moved. When one of them breaks,
 // both are closed, which ends the other direction as well.
 func (p *pipes) copy(dst, src net.Conn, early []byte, bufs *buffers) (n int64) {
-	buf := bufs.body.get()
+	buf := bufs.body()
 	defer bufs.release(buf)
 	if len(early) > 0 {
 		if _, err := dst.Write(early); err != nil {
@@ -97,8 +103,6 @@ func (p *pipes) read(src net.Conn, buf []byte) (int, error) {
 	for {
 		if p.idle > 0 {
 			src.SetReadDeadline(time.Unix(0, p.last.Load()).Add(p.idle))
-		} else {
-			src.SetReadDeadline(time.Time{})
 		}
 		n, err := src.Read(buf)
 		if n == 0 && errors.Is(err, os.ErrDeadlineExceeded) && time.Since(time.Unix(0, p.last.Load())) < p.idle {

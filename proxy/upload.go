@@ -14,6 +14,7 @@ type upload struct {
 	x     *exchange
 	up    *upstreamConn
 	done  chan struct{}
+	whole atomic.Bool             // all of the body has come in from the client
 	end   atomic.Int64            // unix nanoseconds when the last byte went out
 	cause atomic.Pointer[failure] // what the client did wrong
 	bytes int64                   // readable after done
@@ -34,12 +35,21 @@ func startUpload(x *exchange, up *upstreamConn) *upload {
 
 func (u *upload) run() {
 	defer close(u.done)
-	buf := u.x.server.bufs.body.get()
+	defer func() {
+		if p := recover(); p != nil {
+			u.x.server.logPanic("request body", p)
+			u.fail(failureError{failPanic})
+		}
+	}()
+	buf := u.x.server.bufs.body()
 	defer u.x.server.bufs.release(buf)
 	limit := u.x.route.MaxBodyBytes
 	for {
 		n, err := u.x.down.readBody(buf[headroom : len(buf)-tailroom])
 		u.bytes += int64(n)
+		if err == io.EOF {
+			u.whole.Store(true)
+		}
 		if limit > 0 && u.bytes > limit {
 			err = failureError{failTooLarge}
 		} else if n > 0 {
@@ -89,8 +99,11 @@ func (u *upload) fail(err error) {
 		f = fe.failure
 	}
 	u.cause.Store(f)
-	u.up.nc.SetReadDeadline(time.Unix(1, 0))
+	u.up.nc.SetReadDeadline(past)
 }
+
+// incomplete tells whether there is a body that has not come in whole.
+func (u *upload) incomplete() bool { return u != nil && !u.whole.Load() }
 
 // running tells whether the body is still on its way.
 func (u *upload) running() bool {
@@ -124,12 +137,13 @@ func (u *upload) ended() time.Time {
 // uploadGrace is how long a response that is complete waits for the pump to notice that the body is, too.
 const uploadGrace = 100 * time.Millisecond
 
-// stop ends the pump and waits for it. grace lets it finish by itself first.
+// stop ends the pump and waits for it. grace lets one that has read the whole body finish by itself first. It returns whether the
+// instance got all of the body and the connection to it is as good as before.
 func (u *upload) stop(grace time.Duration) (finished bool) {
 	if u == nil {
 		return true
 	}
-	if grace > 0 && u.running() {
+	if grace > 0 && u.running() && !u.incomplete() {
 		timer := time.NewTimer(grace)
 		select {
 		case <-u.done:
@@ -137,13 +151,12 @@ func (u *upload) stop(grace time.Duration) (finished bool) {
 		}
 		timer.Stop()
 	}
-	if u.running() {
+	forced := u.running()
+	if forced {
 		u.x.down.interruptBody()
-		u.up.nc.SetWriteDeadline(time.Unix(1, 0))
+		u.up.nc.SetWriteDeadline(past)
 		<-u.done
 	}
 	u.x.outcome.bytesIn = u.bytes
-	return u.end.Load() != 0
+	return !forced && u.end.Load() != 0
 }
-
-func (t *attempt) stopUpload() { t.upload.stop(0) }

@@ -57,9 +57,10 @@ var errStale = errors.New("idle connection is closed or holds bytes nobody asked
 // in step before anything is sent, so that a response nobody asked for is never taken for the next one; then
 // the write; then the wait. It returns errStale when nothing was sent. The read deadline ends the wait with
 // os.ErrDeadlineExceeded; wait goes on from there.
-func (u *upstreamConn) begin(out []byte) error {
+// An instance that does not take out for as long as patience has failed.
+func (u *upstreamConn) begin(out []byte, patience time.Duration) error {
 	if u.raw == nil {
-		return u.beginTLS(out)
+		return u.beginTLS(out, patience)
 	}
 	u.first = firstTrip{out: out, step: tripWrite}
 	if u.reused {
@@ -76,7 +77,7 @@ func (u *upstreamConn) begin(out []byte) error {
 		return err
 	}
 	if len(u.first.out) > 0 { // the socket's buffer is full: a large body
-		if _, err := u.nc.Write(u.first.out); err != nil {
+		if err := u.writeHead(u.first.out, patience); err != nil {
 			return err
 		}
 		return u.wait()
@@ -147,11 +148,11 @@ func (u *upstreamConn) fill() error {
 	return err
 }
 
-func (u *upstreamConn) beginTLS(out []byte) error {
+func (u *upstreamConn) beginTLS(out []byte, patience time.Duration) error {
 	if u.reused && !u.alive() {
 		return errStale
 	}
-	if _, err := u.nc.Write(out); err != nil {
+	if err := u.writeHead(out, patience); err != nil {
 		return err
 	}
 	return u.fill()
@@ -181,10 +182,10 @@ func (u *upstreamConn) readHead(res *message.Response, lim message.Limits, bufs 
 
 // grow moves what was read to a body-sized buffer.
 func (u *upstreamConn) grow(bufs *buffers) {
-	if len(u.buf) >= bodySize {
+	if cap(u.buf) >= bodySize {
 		return
 	}
-	big := bufs.body.get()
+	big := bufs.body()[:bodySize-frameRoom]
 	u.w = copy(big, u.buf[u.r:u.w])
 	u.r = 0
 	bufs.release(u.buf)
@@ -240,6 +241,15 @@ func (u *upstreamConn) writeBody(p []byte, patience time.Duration) error {
 		u.nc.SetWriteDeadline(at)
 	}
 	_, err := u.nc.Write(p)
+	return err
+}
+
+// writeHead is writeBody for the first part of a request. Its timeout is not to be taken for one of the wait for the response.
+func (u *upstreamConn) writeHead(p []byte, patience time.Duration) error {
+	err := u.writeBody(p, patience)
+	if err != nil && errors.Is(err, os.ErrDeadlineExceeded) {
+		return failureError{failResponseTimeout}
+	}
 	return err
 }
 

@@ -7,6 +7,7 @@ type ChunkedReader struct {
 	left  int64 // of the present chunk's data
 	line  int   // bytes of the present size line
 	nums  int   // digits of the present size
+	waste int   // bytes of framing so far beyond what an honest sender needs for its data
 }
 
 type chunkState uint8
@@ -21,8 +22,13 @@ const (
 	chunkEnd // the last chunk's line was read; the trailer section follows
 )
 
-// maxChunkLine bounds a size line with its extensions, which are read over.
-const maxChunkLine = 256
+// maxChunkLine bounds a size line with its extensions, which are read over, and maxChunkWaste those of a whole body: a line costs
+// nothing up to usualChunkLine bytes, and each byte of data makes up for two more.
+const (
+	maxChunkLine   = 256
+	usualChunkLine = 16
+	maxChunkWaste  = 16 << 10
+)
 
 // Done tells whether the last chunk was read; what follows is the trailer section.
 func (c *ChunkedReader) Done() bool { return c.state == chunkEnd }
@@ -33,6 +39,7 @@ func (c *ChunkedReader) Next(p []byte) (data []byte, n int, err *Error) {
 	for n < len(p) {
 		if c.state == chunkData {
 			take := int(min(c.left, int64(len(p)-n)))
+			c.waste = max(c.waste-2*take, 0)
 			data = p[n : n+take]
 			if c.left -= int64(take); c.left == 0 {
 				c.state = chunkDataCR
@@ -57,6 +64,9 @@ func (c *ChunkedReader) step(b byte) *Error {
 	case chunkSizeLF:
 		if b != '\n' {
 			return bad("chunk size line that does not end in CRLF")
+		}
+		if c.waste += max(c.line-usualChunkLine, 0); c.waste > maxChunkWaste {
+			return bad("chunk extensions are too many")
 		}
 		c.line, c.nums = 0, 0
 		if c.state = chunkData; c.left == 0 {

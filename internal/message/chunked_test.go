@@ -104,6 +104,22 @@ func TestChunkedNextAfterEnd(t *testing.T) {
 	}
 }
 
+// Extensions that outweigh the data they come with are no use to anyone but somebody who wants to keep a parser busy.
+func TestChunkedWaste(t *testing.T) {
+	f := func(chunk string, want bool) {
+		t.Helper()
+		_, _, done, err := readChunked([]byte(wire(strings.Repeat(chunk, 1000)+"0\n")), 1<<20)
+		if ok := done && err == nil; ok != want {
+			t.Errorf("1000 times %q: got done=%v, %v; want it taken: %v", chunk, done, err, want)
+		}
+	}
+	long := ";" + strings.Repeat("x", 200)
+	f("1\na\n", true)
+	f("1;signed=0123\na\n", true)
+	f("1"+long+"\na\n", false)
+	f("64"+long+"\n"+strings.Repeat("a", 100)+"\n", true)
+}
+
 func TestAppendChunkSize(t *testing.T) {
 	f := func(n int, want string) {
 		t.Helper()

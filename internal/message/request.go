@@ -75,7 +75,7 @@ type Request struct {
 	ContentLength  int64  // -1: no Content-Length
 	Chunked        bool   // the body is chunked
 	Close          bool   // the client wants the connection closed after the response, or speaks HTTP/1.0
-	Upgrade        []byte // the protocols asked for, nil unless Connection names upgrade too
+	Upgrade        []byte // the protocols asked for, nil unless Connection names upgrade too; never h2c
 	ExpectContinue bool   // the client waits for 100 before it sends the body
 	TrailersOK     bool   // TE: trailers
 	MaxForwards    int    // -1: none
@@ -241,7 +241,9 @@ func (r *Request) interpret() *Error {
 	r.ExpectContinue = expect && r.HasBody()
 	if r.Minor == 1 {
 		r.TrailersOK = te != nil && HasToken(te, "trailers") && r.connectionNames("te")
-		if upgrade != nil && r.connectionNames("upgrade") {
+		// h2c would take the connection out of sight of every rule: all requests on it but the first would pass unseen. RFC 9113
+		// section 3.1 has done away with it.
+		if upgrade != nil && r.connectionNames("upgrade") && !HasToken(upgrade, "h2c") {
 			r.Upgrade = upgrade
 		}
 	}

@@ -225,6 +225,8 @@ func TestConnection(t *testing.T) {
 	f("Upgrade: websocket", "")
 	f("Upgrade: websocket\nConnection: close", " close")
 	f("Connection: upgrade", "")
+	f("Connection: upgrade\nUpgrade: h2c", "")
+	f("Connection: upgrade\nUpgrade: websocket, H2C", "")
 	f("Connection: TE\nTE: gzip, trailers", " trailers")
 	f("TE: trailers", "")
 	f("TE: trailers\nConnection: close", " close")
