@@ -152,6 +152,7 @@ func (g *Gateway) run(ctx context.Context) error {
 	if g.guard, err = process.NewGuard([]string{g.opt.Executable, "process-guard"}, g.log); err != nil {
 		return fmt.Errorf("cannot set up the guard of processes: %w", err)
 	}
+	g.restoreRollouts()
 	adminListener, err := net.Listen("tcp", cfg.Admin.Listen)
 	if err != nil {
 		return fmt.Errorf("cannot listen for the admin API on %q (admin.listen): %w", cfg.Admin.Listen, err)

@@ -10,6 +10,7 @@ import (
 	"gatewayd/config"
 	"gatewayd/events"
 	"gatewayd/provider/process"
+	"gatewayd/rollout"
 	"gatewayd/scaler"
 	"gatewayd/store"
 )
@@ -19,6 +20,7 @@ type kept struct {
 	identity  string // names this gateway over its lives
 	services  store.Bucket[keptService]
 	secrets   store.Bucket[[]byte]
+	rollouts  store.Bucket[rollout.State]
 	processes store.Bucket[[]process.Record]
 	events    *store.Log[events.Event]
 }
@@ -39,6 +41,7 @@ func (g *Gateway) openKept(cfg *config.Config) error {
 	k := &g.kept
 	k.services = store.NewBucket[keptService](g.db, "services")
 	k.secrets = store.NewBucket[[]byte](g.db, "affinity-secrets")
+	k.rollouts = store.NewBucket[rollout.State](g.db, "rollouts")
 	k.processes = store.NewBucket[[]process.Record](g.db, "processes")
 	var err error
 	if k.events, err = store.NewLog[events.Event](g.db, "events", store.LogOptions{

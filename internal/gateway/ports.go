@@ -21,7 +21,7 @@ func (g *Gateway) setUpAdmin(cfg *config.Config) (err error) {
 	p := ports{g}
 	g.registry.Add(collector{g})
 	opts := admin.Options{
-		Access: adminAccess(cfg), System: p, Services: p, Scaler: p, Drainer: p, Maintenance: p, Reloader: p, Config: p,
+		Access: adminAccess(cfg), System: p, Services: p, Scaler: p, Rollouts: p, Drainer: p, Maintenance: p, Reloader: p, Config: p,
 		Events: g.bus, Metrics: g.registry, Audit: g.audit, Log: g.log,
 	}
 	g.addPorts(&opts)

@@ -79,6 +79,7 @@ func (g *Gateway) onProcessEvent(service string, e process.Event) {
 	switch e.Kind {
 	case process.StartFailed:
 		s.scale.startFailures++
+		s.noteStartFailure(e.Instance.Version, e.Reason)
 		g.publishEvent(events.Event{Type: events.InstanceStopped, Service: service, Revision: e.Instance.Version, Instance: e.Instance.ID,
 			Severity: events.Critical,
 			Message:  fmt.Sprintf("instance %s of %s cannot be started: %s; the next try is at %s", e.Instance.ID, service, e.Reason, e.Instance.RetryAt.Format("15:04:05")),
@@ -86,11 +87,19 @@ func (g *Gateway) onProcessEvent(service string, e process.Event) {
 	case process.Exited:
 		if _, i := s.instance(e.Instance.ID); i != nil && !i.everReady {
 			s.scale.startFailures++
+			s.noteStartFailure(e.Instance.Version, e.Reason)
 		}
 		if len(e.Output) > 0 {
 			g.log.Warn("an instance died; its last lines follow", "service", service, "instance", e.Instance.ID, "reason", e.Reason,
 				"output", strings.Join(e.Output, "\n"))
 		}
+	}
+}
+
+func (s *service) noteStartFailure(version, why string) {
+	if r := s.revision(version); r != nil {
+		r.startFailures++
+		r.startError = why
 	}
 }
 

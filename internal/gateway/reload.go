@@ -163,6 +163,8 @@ func (g *Gateway) applyService(spec *config.Service, p *prepared) *service {
 	} else if s.stable() == nil {
 		r := s.addRevision(g.stableVersion(s), api.RoleStable)
 		r.weight = 100
+		s.plan(s.scale.state.Target)
+		g.resumeRollout(s)
 	}
 	return s
 }

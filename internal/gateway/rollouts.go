@@ -1,20 +1,410 @@
 package gateway
 
 import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strconv"
 	"time"
 
+	"gatewayd/admin/api"
+	"gatewayd/events"
+	"gatewayd/internal/histogram"
 	"gatewayd/proxy"
+	"gatewayd/rollout"
+	"gatewayd/scaler"
 )
 
-// deployment is a rollout under way.
-type deployment struct{ id string }
+// deployment is a rollout under way, as the control loop carries it out.
+type deployment struct {
+	st       *rollout.State
+	commands []rollout.Command     // not yet seen by the machine
+	checks   []rollout.CheckResult // likewise
+	valid    *rollout.CheckResult  // likewise
+	counts   map[string]int        // instances that each version should run
+	traffic  map[string]tally      // what each version had counted at the last step
+	stepped  time.Time
+	saved    time.Time
+	next     *rollout.Plan // takes its place when it has ended
+	wanted   int           // instances that the whole load needs
+}
 
-// rolloutControl is what a service keeps about rollouts between them.
-type rolloutControl struct{}
+// tally is what a revision counted up to some time.
+type tally struct {
+	requests, errors uint64
+	latency          histogram.Counts
+}
 
-// rolloutHistory holds the rollouts that have ended.
-type rolloutHistory struct{}
+// rolloutHistory keeps the rollouts that have ended, the newest first.
+type rolloutHistory struct {
+	ended []*rollout.State
+	seq   uint64
+	// resume are those that were under way when the last run ended, until their services are there.
+	resume []*rollout.State
+}
 
-func (g *Gateway) stepRollout(s *service, now time.Time)   {}
-func (s *service) addDeploymentRules(v *proxy.ServiceView) {}
-func (s *service) planDeployment(total int)                {}
+// stepEvery is how often a rollout is looked at: often enough that a bad version is out within two seconds.
+const stepEvery = 200 * time.Millisecond
+
+// startRollout begins a rollout, or lets one that runs make room for it.
+func (g *Gateway) startRollout(s *service, plan rollout.Plan, supersede bool, who string) (id string, err error) {
+	if problems := plan.Validate(); len(problems) > 0 {
+		return "", api.Invalid(problems[0].Field, "%s", problems[0].Text)
+	}
+	var running *rollout.State
+	if s.deploy != nil {
+		running = s.deploy.st
+	}
+	command, err := rollout.Admit(running, plan, supersede)
+	if err != nil {
+		return "", api.Conflict("%s", err)
+	}
+	if command != nil {
+		command.By = who
+		s.deploy.commands = append(s.deploy.commands, *command)
+		s.deploy.next = &plan
+		return g.nextRolloutID(s), nil
+	}
+	return g.beginRollout(s, plan), nil
+}
+
+// nextRolloutID is the id of the rollout of a service that begins next.
+func (g *Gateway) nextRolloutID(s *service) string {
+	return s.name + "-" + strconv.FormatUint(g.rollouts.seq+1, 10)
+}
+
+func (g *Gateway) beginRollout(s *service, plan rollout.Plan) string {
+	id := g.nextRolloutID(s)
+	g.rollouts.seq++
+	s.deploy = &deployment{st: rollout.New(id, plan, g.now()), counts: map[string]int{}, traffic: map[string]tally{}}
+	g.adoptRevision(s, plan.Version)
+	s.planDeployment(s.scale.state.Target)
+	g.stepRollout(s, g.now())
+	return id
+}
+
+// adoptRevision makes a version the candidate, whether it is new or was kept warm.
+func (g *Gateway) adoptRevision(s *service, version string) {
+	r := s.revision(version)
+	if r == nil {
+		r = s.addRevision(version, api.RoleCandidate)
+	}
+	r.role, r.startFailures = api.RoleCandidate, 0
+	s.dirty = true
+}
+
+// stepRollout has the machine look at the rollout of a service and does what it says.
+func (g *Gateway) stepRollout(s *service, now time.Time) {
+	d := s.deploy
+	if d == nil || now.Sub(d.stepped) < stepEvery && len(d.commands) == 0 {
+		return
+	}
+	d.stepped = now
+	obs := s.observeRollout(d)
+	actions := rollout.Step(d.st, obs, now)
+	d.commands, d.checks, d.valid = nil, nil, nil
+	if len(actions) > 0 {
+		g.saveRollout(d, true)
+	} else if now.Sub(d.saved) >= 2*time.Second {
+		g.saveRollout(d, false)
+	}
+	for _, a := range actions {
+		g.carryOut(s, d, a)
+	}
+}
+
+// saveRollout writes the state down; durable waits for the disk, which has to come before what the machine asked for is done.
+func (g *Gateway) saveRollout(d *deployment, durable bool) {
+	d.saved = g.now()
+	err := g.kept.rollouts.Put(d.st.ID, *d.st)
+	if err == nil && durable {
+		err = g.db.Sync()
+	}
+	if err != nil {
+		g.log.Error("cannot keep the state of a rollout: a crash now would take it back", "rollout", d.st.ID, "err", err)
+	}
+}
+
+// observeRollout says what happened since the last step.
+func (s *service) observeRollout(d *deployment) rollout.Observation {
+	plan := &d.st.Plan
+	return rollout.Observation{
+		Stable: s.seen(d, plan.Stable), Candidate: s.seen(d, plan.Version), ProviderAway: s.providerError != "",
+		Wanted: d.wanted, BoundsMs: bucketBoundsMs, Validation: d.valid, Checks: d.checks, Commands: d.commands,
+	}
+}
+
+// bucketBoundsMs are the edges of the latency histograms in milliseconds.
+var bucketBoundsMs = func() []float64 {
+	edges := histogram.Edges()
+	ms := make([]float64, len(edges))
+	for i, e := range edges {
+		ms[i] = float64(e) / float64(time.Millisecond)
+	}
+	return ms
+}()
+
+// seen is what one revision looks like, with its traffic since the last step.
+func (s *service) seen(d *deployment, version string) rollout.RevisionSeen {
+	r := s.revision(version)
+	if r == nil {
+		return rollout.RevisionSeen{}
+	}
+	out := rollout.RevisionSeen{StartFailures: r.startFailures, Detail: r.startError}
+	for _, i := range r.instances {
+		switch {
+		case i.draining() || i.gone:
+		case i.info.State == scaler.InstanceBackoff:
+			out.Failed++
+		case i.endpoint != nil && i.endpoint.Healthy():
+			out.Ready++
+		case i.state() == api.StateStarting:
+			out.Starting++
+		default:
+			out.Failed++
+		}
+	}
+	var now tally
+	now.requests, now.errors = r.stats.Requests.Load(), r.stats.Errors.Load()
+	r.stats.FirstByte.Snapshot(&now.latency)
+	last, known := d.traffic[version]
+	d.traffic[version] = now
+	if !known {
+		return out
+	}
+	latency := now.latency
+	latency.Sub(&last.latency)
+	out.Traffic = rollout.Traffic{Requests: now.requests - last.requests, Errors: now.errors - last.errors}
+	out.Traffic.Errors = min(out.Traffic.Errors, out.Traffic.Requests)
+	if latency.Count > 0 {
+		out.Traffic.Latency = slices.Clone(latency.Buckets[:])
+	}
+	return out
+}
+
+// carryOut does one thing that the machine asked for. Each may be done twice without harm.
+func (g *Gateway) carryOut(s *service, d *deployment, a rollout.Action) {
+	switch a.Kind {
+	case rollout.SetInstances:
+		d.counts[a.Version] = a.Count
+		s.applyCounts(d)
+	case rollout.SetWeights:
+		s.setWeights(d, *a.Weights)
+	case rollout.StartValidation:
+		g.validate(s, d)
+	case rollout.RunCheck:
+		g.runCheck(s, d, a.Check)
+	case rollout.PromoteVersion:
+		g.promote(s, a.Version)
+	case rollout.Retire:
+		d.counts[a.Version] = 0
+		s.applyCounts(d)
+		if r := s.revision(a.Version); r != nil && r.role != api.RoleStable {
+			r.role = api.RolePrevious
+		}
+	case rollout.Emit:
+		g.publishRollout(s, d, a)
+	case rollout.Finish:
+		g.finishRollout(s, d)
+	}
+}
+
+// applyCounts has each revision run what the rollout says.
+func (s *service) applyCounts(d *deployment) {
+	for _, r := range s.revisions {
+		if n, told := d.counts[r.version]; told {
+			r.want = n
+		}
+	}
+}
+
+// planDeployment passes on how many instances the load needs; the machine splits them.
+func (s *service) planDeployment(total int) {
+	s.deploy.wanted = total
+	s.applyCounts(s.deploy)
+}
+
+func (s *service) setWeights(d *deployment, w rollout.Weights) {
+	for _, r := range s.revisions {
+		switch r.version {
+		case d.st.Plan.Version:
+			r.weight = w.Candidate
+		case d.st.Plan.Stable:
+			r.weight = 100 - w.Candidate
+		default:
+			r.weight = 0
+		}
+	}
+	s.dirty = true
+}
+
+// addDeploymentRules adds to a view which requests go to the candidate whatever the weights, and which are copied to it.
+func (s *service) addDeploymentRules(v *proxy.ServiceView) {
+	if s.deploy == nil {
+		return
+	}
+	w := s.deploy.st.Wish.Weights
+	candidate := slices.IndexFunc(v.Revisions, func(r proxy.Revision) bool { return r.Version == s.deploy.st.Plan.Version })
+	if candidate < 0 {
+		return
+	}
+	if c := w.Cohort; c != nil {
+		v.Cohort = &proxy.Cohort{Revision: candidate, Header: c.Header, Cookie: c.Cookie, Value: c.Value}
+	}
+	if w.Mirror > 0 {
+		v.Shadow = &proxy.Shadow{Revision: candidate, Percent: w.Mirror}
+	}
+}
+
+// promote makes a version the stable one.
+func (g *Gateway) promote(s *service, version string) {
+	for _, r := range s.revisions {
+		switch {
+		case r.version == version:
+			r.role = api.RoleStable
+		case r.role == api.RoleStable:
+			r.role = api.RolePrevious
+		}
+	}
+	slices.SortStableFunc(s.revisions, func(a, b *revision) int { return cmp.Compare(roleOrder(a.role), roleOrder(b.role)) })
+	s.dirty = true
+	g.keepService(s)
+}
+
+func roleOrder(r api.Role) int {
+	return slices.Index([]api.Role{api.RoleStable, api.RoleCandidate, api.RolePrevious}, r)
+}
+
+func (g *Gateway) publishRollout(s *service, d *deployment, a rollout.Action) {
+	v := d.st.View()
+	e := events.Event{Type: events.Type(a.Event), Service: s.name, Revision: v.Version, Message: a.Text,
+		Data: map[string]any{"id": v.ID, "version": v.Version, "strategy": string(v.Strategy), "step": v.Step, "steps": v.Steps, "weight": v.Weight}}
+	switch a.Event {
+	case rollout.EventRolledBack:
+		e.Severity = events.Critical
+		e.Data["reason"] = v.Reason
+	case rollout.EventFailed:
+		e.Severity = events.Critical
+		e.Data["reason"] = v.Reason
+	}
+	g.publishEvent(e)
+}
+
+// finishRollout ends a rollout: the scaler plans again, and one that waited begins.
+func (g *Gateway) finishRollout(s *service, d *deployment) {
+	g.rollouts.ended = append([]*rollout.State{d.st}, g.rollouts.ended...)
+	g.forgetOldRollouts(s)
+	s.deploy = nil
+	for _, r := range s.revisions {
+		if r.role == api.RoleCandidate {
+			r.role = api.RolePrevious
+		}
+	}
+	s.plan(s.scale.state.Target)
+	s.dirty = true
+	g.keepService(s)
+	if d.next != nil {
+		d.next.Stable = s.stable().version
+		g.beginRollout(s, *d.next)
+	}
+}
+
+// forgetOldRollouts keeps as many ended rollouts of a service as are to be kept.
+func (g *Gateway) forgetOldRollouts(s *service) {
+	n := 0
+	g.rollouts.ended = slices.DeleteFunc(g.rollouts.ended, func(st *rollout.State) bool {
+		if st.Plan.Service != s.name {
+			return false
+		}
+		if n++; n <= g.cfg.State.Retention.Rollouts {
+			return false
+		}
+		if err := g.kept.rollouts.Delete(st.ID); err != nil {
+			g.log.Warn("cannot forget an old rollout", "rollout", st.ID, "err", err)
+		}
+		return true
+	})
+}
+
+// restoreRollouts reads what earlier runs kept: the history, and what was under way, which goes on where it was.
+func (g *Gateway) restoreRollouts() {
+	all, err := g.kept.rollouts.All()
+	if err != nil {
+		g.log.Warn("cannot read all rollouts of earlier runs", "err", err)
+	}
+	for id, st := range all {
+		if dash := lastDash(id); dash >= 0 {
+			if n, err := strconv.ParseUint(id[dash+1:], 10, 64); err == nil {
+				g.rollouts.seq = max(g.rollouts.seq, n)
+			}
+		}
+		if st.End != nil {
+			g.rollouts.ended = append(g.rollouts.ended, &st)
+			continue
+		}
+		g.rollouts.resume = append(g.rollouts.resume, &st)
+	}
+	slices.SortFunc(g.rollouts.ended, func(a, b *rollout.State) int { return b.Started.Compare(a.Started) })
+}
+
+func lastDash(id string) int {
+	for i := len(id) - 1; i >= 0; i-- {
+		if id[i] == '-' {
+			return i
+		}
+	}
+	return -1
+}
+
+// resumeRollout goes on with the rollout of a service that was under way when an earlier run ended.
+func (g *Gateway) resumeRollout(s *service) {
+	for _, st := range g.rollouts.resume {
+		if st.Plan.Service != s.name || s.deploy != nil {
+			continue
+		}
+		s.deploy = &deployment{st: st, counts: map[string]int{}, traffic: map[string]tally{}, wanted: s.scale.state.Target}
+		for _, version := range []string{st.Plan.Stable, st.Plan.Version} {
+			if s.revision(version) == nil {
+				s.addRevision(version, api.RoleCandidate)
+			}
+		}
+		g.log.Info("a rollout goes on where it was", "service", s.name, "rollout", st.ID, "phase", st.Phase)
+		for _, a := range rollout.Reissue(st) {
+			g.carryOut(s, s.deploy, a)
+		}
+	}
+	g.rollouts.resume = slices.DeleteFunc(g.rollouts.resume, func(st *rollout.State) bool { return st.Plan.Service == s.name })
+}
+
+// describeRollout is a rollout as the API shows it.
+func describeRollout(st *rollout.State) api.Rollout {
+	v := st.View()
+	out := api.Rollout{ID: v.ID, Service: v.Service, Version: v.Version, From: v.Stable, Strategy: string(v.Strategy),
+		Status: api.RolloutStatus(v.Status), Step: v.Step, Steps: v.Steps, Weight: v.Weight, Reason: v.Reason,
+		StartedAt: v.StartedAt, Evidence: []api.Evidence{}}
+	if st.End != nil {
+		at := v.UpdatedAt
+		out.EndedAt = &at
+	}
+	if v.Evidence == nil {
+		return out
+	}
+	e := v.Evidence.Evidence
+	verdict := map[rollout.Outcome]string{rollout.Passing: "pass", rollout.Failing: "fail", rollout.Undecided: "undecided"}[v.Evidence.Outcome]
+	figure := func(metric, unit string, stable, candidate float64, tests ...rollout.Test) {
+		ev := api.Evidence{Metric: metric, Unit: unit, Stable: stable, Candidate: candidate, StableRequests: uint64(e.Stable.Requests),
+			CandidateRequests: uint64(e.Candidate.Requests), Verdict: verdict, Detail: v.Evidence.Sentence}
+		if verdict == "fail" && e.Decided != "" && !slices.Contains(tests, e.Decided) {
+			ev.Verdict, ev.Detail = "undecided", ""
+		}
+		for _, t := range e.Tests {
+			if slices.Contains(tests, t.Test) && ev.Detail == "" {
+				ev.Detail = fmt.Sprintf("test value %.3g of %.3g", t.Value, t.Threshold)
+			}
+		}
+		out.Evidence = append(out.Evidence, ev)
+	}
+	figure("errorRate", "%", e.Stable.ErrorRate, e.Candidate.ErrorRate, rollout.TestErrorRate, rollout.TestMaxErrorRate, rollout.TestAlone)
+	figure("responseTime", "ms", e.Stable.P95Ms, e.Candidate.P95Ms, rollout.TestLatency, rollout.TestMaxP95, rollout.TestMaxP99)
+	return out
+}

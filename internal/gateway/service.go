@@ -37,7 +37,6 @@ type service struct {
 	page        []byte // answer of a service in maintenance, nil: a short text
 	scale       scaling
 	deploy      *deployment // under way, nil: none
-	rollouts    rolloutControl
 
 	rates      rates
 	rateWindow rateWindow
@@ -51,14 +50,16 @@ type outcomes struct{ requests, failures uint64 }
 
 // revision is one version of a service.
 type revision struct {
-	version   string
-	role      api.Role
-	weight    float64 // percent of the traffic
-	stats     *proxy.RevisionStats
-	pool      *balancer.Pool
-	instances []*instance
-	want      int // instances that should run; with a runner
-	asked     int // of the provider last, leaving ones included; -1: never
+	version       string
+	role          api.Role
+	weight        float64 // percent of the traffic
+	stats         *proxy.RevisionStats
+	pool          *balancer.Pool
+	instances     []*instance
+	want          int    // instances that should run; with a runner
+	startFailures int    // since it last became a candidate
+	startError    string // of the last one
+	asked         int    // of the provider last, leaving ones included; -1: never
 }
 
 // instance is one running copy.

@@ -16,11 +16,12 @@ type views struct {
 	status   api.Status
 	cfg      *config.Config
 	shutdown config.Shutdown
+	rollouts []api.Rollout // newest first
 }
 
 // copyViews makes the copies anew: after every publication, and once a second.
 func (g *Gateway) copyViews() {
-	v := &views{cfg: g.cfg, shutdown: g.cfg.Shutdown}
+	v := &views{cfg: g.cfg, shutdown: g.cfg.Shutdown, rollouts: []api.Rollout{}}
 	v.status = api.Status{
 		Overall: api.Healthy, Reasons: []string{}, Version: g.opt.Version, StartedAt: g.startedAt, Services: []api.Service{},
 		Config: api.ConfigStatus{Path: g.opt.ConfigPath, Generation: g.generation, LoadedAt: g.loadedAt, Rejected: g.rejected},
@@ -32,6 +33,14 @@ func (g *Gateway) copyViews() {
 		for _, r := range sv.Reasons {
 			v.status.Reasons = append(v.status.Reasons, s.name+": "+r)
 		}
+	}
+	for _, s := range g.ordered {
+		if s.deploy != nil {
+			v.rollouts = append(v.rollouts, describeRollout(s.deploy.st))
+		}
+	}
+	for _, st := range g.rollouts.ended {
+		v.rollouts = append(v.rollouts, describeRollout(st))
 	}
 	if len(g.rejected) > 0 {
 		v.status.Overall = worse(v.status.Overall, api.Degraded)
@@ -75,7 +84,7 @@ func (s *service) describe() api.Service {
 	s.describeScaling(&v)
 	s.describeHealth(&v)
 	if s.deploy != nil {
-		v.Rollout = s.deploy.id
+		v.Rollout = s.deploy.st.ID
 	}
 	if s.maintenance.Mode != api.MaintenanceOff {
 		m := s.maintenance

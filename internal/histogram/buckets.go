@@ -91,3 +91,12 @@ func bucketOf(d time.Duration) int {
 	}
 	return b
 }
+
+// Edges returns the upper edges of all buckets but the last, ascending; the caller owns the slice.
+func Edges() []time.Duration {
+	all := make([]time.Duration, len(edges))
+	for i, e := range edges {
+		all[i] = time.Duration(e)
+	}
+	return all
+}
