@@ -9,7 +9,7 @@ func (m *machine) need(w Weights) int {
 	share := w.Candidate + (100-w.Candidate)*w.Mirror/100
 	if w.Cohort != nil {
 		share += (100 - share) * w.Cohort.Percent / 100
-		share = max(share, 100*m.st.Share)
+		share = max(share, 100*m.st.PeakShare)
 	}
 	return max(1, ceil(float64(m.load())*min(share, 100)/100))
 }

@@ -63,6 +63,7 @@ type State struct {
 	PauseStep bool    `json:"pauseStep,omitempty"` // it is the plan that waits for resume
 	Promoted  bool    `json:"promoted,omitempty"`  // a person promoted: no more steps and verdicts
 	Share     float64 `json:"share,omitempty"`     // smoothed share of requests that the candidate gets, [0, 1]
+	PeakShare float64 `json:"peakShare,omitempty"` // the highest Share so far
 
 	Clocks Clocks       `json:"clocks"`
 	Wish   Wish         `json:"wish"`

@@ -84,14 +84,16 @@ func (m *machine) see() {
 	m.share()
 }
 
-// share smooths the share of the requests that the candidate gets, with a half-life of 30 s.
+// share smooths the share of the requests that the candidate gets, with a
+// half-life of 10 s. The peak is what capacity goes by: it does not swing.
 func (m *machine) share() {
 	c, s := m.obs.Candidate.Traffic.Requests, m.obs.Stable.Traffic.Requests
 	if c+s == 0 {
 		return
 	}
-	keep := math.Exp2(-m.dt.Seconds() / 30)
+	keep := math.Exp2(-m.dt.Seconds() / 10)
 	m.st.Share = keep*m.st.Share + (1-keep)*float64(c)/float64(c+s)
+	m.st.PeakShare = max(m.st.PeakShare, m.st.Share)
 }
 
 // analysis is what the judge goes by; without one in the plan the default, for the figures.

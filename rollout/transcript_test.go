@@ -19,7 +19,7 @@ var update = flag.Bool("update", false, "rewrite the output lines of testdata/*.
 // all others are commands to a small world in which a rollout runs:
 //
 //	plan STRATEGY [steps=5/1m,25/5m,pause,mirror:10/1m,header:x-beta=1/1m] [key=value ...]
-//	world key=value ...   wanted=4 rate=100 errors=0.5,0.5 latency=20,20 starts=ok|fail|hang provider=ok|away tick=500ms
+//	world key=value ...   wanted=4 rate=100 errors=0.5,0.5 latency=20,20 starts=ok|fail|hang provider=ok|away cohort=40 tick=500ms
 //	run DURATION          steps until then, or until the rollout ends
 //	kill v1|v2 N          instances that stop being ready and are not started again until "world starts=ok"
 //	command KIND [VERSION]
@@ -120,6 +120,7 @@ type world struct {
 	now, start  time.Time
 
 	wanted, rate     float64
+	cohort           float64    // percent of the requests that are the cohort's; 0: as many as the plan expects
 	errors, latency  [2]float64 // stable, candidate
 	starts, provider string
 	tick             time.Duration
@@ -238,6 +239,8 @@ func (w *world) set(kv string) {
 		}
 	case "provider":
 		w.provider = v
+	case "cohort":
+		w.cohort = w.float(v)
 	case "tick":
 		w.tick = w.duration(v)
 	default:
@@ -415,7 +418,11 @@ func (w *world) observe() Observation {
 	all := w.rate * w.tick.Seconds()
 	part := w.weights.Candidate / 100
 	if w.weights.Cohort != nil {
-		part += (1 - part) * w.weights.Cohort.Percent / 100
+		share := w.weights.Cohort.Percent
+		if w.cohort > 0 {
+			share = w.cohort
+		}
+		part += (1 - part) * share / 100
 	}
 	obs.Stable.Traffic = w.traffic(0, all*(1-part))
 	obs.Candidate.Traffic = w.traffic(1, all*(part+(1-part)*w.weights.Mirror/100))

@@ -135,3 +135,22 @@ func TestJudgeTakesNewBounds(t *testing.T) {
 		t.Errorf("got %s, %+v; want passing, figures of the new buckets and all requests", v.Outcome, v.Evidence.Candidate)
 	}
 }
+
+// TestOtherSecondsAreNotCompared: a block that waited too long for stable's requests is dropped.
+func TestOtherSecondsAreNotCompared(t *testing.T) {
+	f := func(wait int, want Outcome) {
+		t.Helper()
+		var j Judge
+		a := tolerant(Analysis{MinRequests: 1})
+		j.Observe(a, &Observation{Candidate: RevisionSeen{Traffic: Traffic{Requests: 50, Errors: 50}}}, 1)
+		for range wait {
+			j.Observe(a, &Observation{}, 1)
+		}
+		j.Observe(a, &Observation{Stable: RevisionSeen{Traffic: Traffic{Requests: 500}}, Candidate: RevisionSeen{Traffic: Traffic{Requests: 1}}}, 1)
+		if v := j.Verdict(a, Asked{"v1", "v2", 51}); v.Outcome != want {
+			t.Errorf("after %d s: %s: %s; want %s", wait, v.Outcome, v.Sentence, want)
+		}
+	}
+	f(10, Failing)
+	f(400, Passing)
+}
