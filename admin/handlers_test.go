@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"strings"
 	"testing"
@@ -200,14 +201,14 @@ func TestDashboard(t *testing.T) {
 	expect(t, s, request{path: "/", host: "evil.example"}, 421, "")
 }
 
-func TestWithListsLeavesTheOriginalAlone(t *testing.T) {
-	services := []api.Service{{Name: "a", Revisions: []api.Revision{{}}}}
+func TestPresentable(t *testing.T) {
+	services := []api.Service{{Name: "a", P95Ms: math.NaN(), Demand: math.Inf(1), RequestRate: 1.5, Revisions: []api.Revision{{}}}}
 	status := api.Status{Services: services}
-	text, err := json.Marshal(withLists(status))
-	if err != nil || strings.Contains(string(text), "null") {
-		t.Fatalf("got %s, %v; want no null", text, err)
+	text, err := json.Marshal(presentable(status))
+	if err != nil || strings.Contains(string(text), "null") || !strings.Contains(string(text), `"requestRate":1.5,"p95Ms":0,`) {
+		t.Fatalf("got %s, %v; want no null, and 0 where there was no number", text, err)
 	}
-	if services[0].Reasons != nil || services[0].Revisions[0].Instances != nil || status.Reasons != nil {
+	if services[0].Reasons != nil || services[0].Revisions[0].Instances != nil || status.Reasons != nil || !math.IsNaN(services[0].P95Ms) {
 		t.Fatal("the caller's value was written to")
 	}
 }

@@ -1,9 +1,11 @@
 package admin
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
+	"os"
 	"reflect"
 	"slices"
 	"strings"
@@ -262,6 +264,29 @@ func TestAnswersHaveTheDescribedFields(t *testing.T) {
 		decoder.DisallowUnknownFields()
 		if err := decoder.Decode(reflect.New(reflect.TypeOf(rt.answer)).Interface()); err != nil || w.Code != rt.status {
 			t.Errorf("%s: got %d, %v; want %d and a %T", rt.path, w.Code, err, rt.status, rt.answer)
+		}
+	}
+}
+
+// TestDocumentationListsEveryRoute holds the tables of docs/admin-api.md against the routes and event types.
+func TestDocumentationListsEveryRoute(t *testing.T) {
+	text, err := os.ReadFile("../docs/admin-api.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	routes := newServer(t, wired(&fakeGateway{}, events.New(events.Options{}))).routes()
+	for _, rt := range routes {
+		role := cmp.Or(string(rt.role), "none")
+		if row := fmt.Sprintf("| `%s %s` | %s |", rt.method, rt.path, role); !strings.Contains(string(text), row) {
+			t.Errorf("no row begins with %s", row)
+		}
+	}
+	if rows := strings.Count(string(text), "| `GET /") + strings.Count(string(text), "| `POST /"); rows != len(routes) {
+		t.Errorf("%d rows; want one for each of %d routes", rows, len(routes))
+	}
+	for _, typ := range events.Types() {
+		if !strings.Contains(string(text), string(typ)) {
+			t.Errorf("the type %s is not listed", typ)
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"mime"
 	"net/http"
 	"reflect"
@@ -15,8 +16,8 @@ import (
 
 // writeJSON sends v with that status.
 func writeJSON(w http.ResponseWriter, status int, v any) {
-	body, err := json.Marshal(withLists(v))
-	if err != nil { // such as a figure that is not a number
+	body, err := json.Marshal(presentable(v))
+	if err != nil { // such as a figure behind a pointer that is not a number
 		status = http.StatusInternalServerError
 		body, _ = json.Marshal(api.Error{Message: fmt.Sprintf("cannot encode the answer: %v", err)})
 	}
@@ -25,20 +26,21 @@ func writeJSON(w http.ResponseWriter, status int, v any) {
 	_, _ = w.Write(append(body, '\n')) // a client that went away needs no answer
 }
 
-// withLists returns a copy of v in which no list is nil.
-func withLists(v any) any {
+// presentable returns a copy of v in which no list is nil and every figure is a number.
+func presentable(v any) any {
 	if v == nil {
 		return nil
 	}
 	copied := reflect.New(reflect.TypeOf(v)).Elem()
 	copied.Set(reflect.ValueOf(v))
-	emptyLists(copied)
+	tidy(copied)
 	return copied.Interface()
 }
 
-// emptyLists makes every nil slice within v an empty one, so that clients read [] and
-// never null. v must be settable. What v points to is not touched: it is not ours.
-func emptyLists(v reflect.Value) {
+// tidy makes every nil slice within v an empty one, so that clients read [] and never null, and
+// a rate of nothing by nothing 0, since JSON has no NaN and one bad figure must not hide all others. v must
+// be settable. What v points to is not touched: it is not ours.
+func tidy(v reflect.Value) {
 	switch v.Kind() {
 	case reflect.Slice:
 		if v.Type().Elem().Kind() == reflect.Uint8 { // bytes are no list
@@ -54,13 +56,17 @@ func emptyLists(v reflect.Value) {
 		copied := reflect.MakeSlice(v.Type(), v.Len(), v.Len())
 		reflect.Copy(copied, v)
 		for i := range copied.Len() {
-			emptyLists(copied.Index(i))
+			tidy(copied.Index(i))
 		}
 		v.Set(copied)
+	case reflect.Float64:
+		if f := v.Float(); math.IsNaN(f) || math.IsInf(f, 0) {
+			v.SetFloat(0)
+		}
 	case reflect.Struct:
 		for i := range v.NumField() {
 			if v.Type().Field(i).IsExported() {
-				emptyLists(v.Field(i))
+				tidy(v.Field(i))
 			}
 		}
 	}

@@ -33,7 +33,7 @@ func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request) {
 	}
 	defer s.streams.Add(-1)
 	stream := &eventStream{w: w, control: http.NewResponseController(w)}
-	if stream.begin() == nil {
+	if stream.begin() == nil && r.Method != http.MethodHead {
 		s.copyEvents(r.Context(), stream, query.subscribe(s.opts.Events), query)
 	}
 }

@@ -210,6 +210,13 @@ func TestStreamsAreBounded(t *testing.T) {
 	})
 }
 
+func TestHeadOfAStreamEnds(t *testing.T) {
+	s := newServer(t, Options{Events: newBus(8, 1)})
+	if w := do(s, request{method: "HEAD", path: "/api/v1/events"}); w.Code != 200 || w.Header().Get("Content-Type") != "text/event-stream" {
+		t.Fatalf("got %d %v; want the head of a stream", w.Code, w.Header())
+	}
+}
+
 func TestRunServesAndStops(t *testing.T) {
 	bus := newBus(8, 1)
 	ln := listen(t, "127.0.0.1:0")

@@ -23,7 +23,7 @@ func (c *cli) healthcheckCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx, cancel := context.WithTimeout(cmd.Context(), healthcheckTimeout)
 			defer cancel()
-			ready := func(ctx context.Context, admin *client.Client) (api.Ready, error) {
+			ready := func(admin *client.Client, ctx context.Context) (api.Ready, error) {
 				return api.Ready{Ready: true}, admin.Ready(ctx)
 			}
 			return ask(ctx, c, ready, func(w io.Writer, _ api.Ready) { fmt.Fprintln(w, "ready") })

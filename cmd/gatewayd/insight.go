@@ -18,8 +18,7 @@ func (c *cli) alertsCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "alerts", Short: "What is firing, worst first", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			call := func(ctx context.Context, admin *client.Client) ([]api.Alert, error) { return admin.Alerts(ctx) }
-			return ask(cmd.Context(), c, call, printAlerts)
+			return ask(cmd.Context(), c, (*client.Client).Alerts, printAlerts)
 		},
 	}
 }
@@ -44,8 +43,7 @@ func (c *cli) bottlenecksCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "bottlenecks", Short: "What holds services back, worst first, and what to do", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			call := func(ctx context.Context, admin *client.Client) ([]api.Finding, error) { return admin.Bottlenecks(ctx) }
-			return ask(cmd.Context(), c, call, printFindings)
+			return ask(cmd.Context(), c, (*client.Client).Bottlenecks, printFindings)
 		},
 	}
 }
@@ -84,7 +82,7 @@ func (c *cli) costCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "cost", Short: "What the instances cost, and how they could cost less", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			call := func(ctx context.Context, admin *client.Client) (costReport, error) {
+			call := func(admin *client.Client, ctx context.Context) (costReport, error) {
 				cost, err := admin.Cost(ctx)
 				if err != nil {
 					return costReport{}, err
@@ -130,7 +128,7 @@ func (c *cli) reportCommand() *cobra.Command {
 			if page != "" {
 				return c.savePage(cmd.Context(), window, page)
 			}
-			call := func(ctx context.Context, admin *client.Client) (api.Report, error) { return admin.Report(ctx, window) }
+			call := func(admin *client.Client, ctx context.Context) (api.Report, error) { return admin.Report(ctx, window) }
 			return ask(cmd.Context(), c, call, printReport)
 		},
 	}

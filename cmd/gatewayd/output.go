@@ -29,14 +29,15 @@ func writeJSON(w io.Writer, v any, indent string) error {
 	return encoder.Encode(v)
 }
 
-// ask calls the gateway and shows its answer.
-func ask[T any](ctx context.Context, c *cli, call func(context.Context, *client.Client) (T, error), table func(io.Writer, T)) error {
+// ask calls the gateway and shows its answer. The order of call's arguments is that of a method
+// expression, such as (*client.Client).Status.
+func ask[T any](ctx context.Context, c *cli, call func(*client.Client, context.Context) (T, error), table func(io.Writer, T)) error {
 	admin, err := c.connect()
 	if err != nil {
 		return err
 	}
 	defer admin.Close()
-	answer, err := call(ctx, admin)
+	answer, err := call(admin, ctx)
 	if err != nil {
 		return err
 	}

@@ -48,7 +48,7 @@ func (c *cli) pushCommand() *cobra.Command {
 				*f.figure = f.value
 			}
 		}
-		call := func(ctx context.Context, admin *client.Client) (api.Done, error) {
+		call := func(admin *client.Client, ctx context.Context) (api.Done, error) {
 			return admin.Push(ctx, args[0], figures)
 		}
 		return ask(cmd.Context(), c, call, func(w io.Writer, _ api.Done) { fmt.Fprintln(w, "taken") })

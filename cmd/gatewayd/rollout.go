@@ -27,7 +27,7 @@ func (c *cli) deployCommand() *cobra.Command {
 			if req.Version == "" {
 				return usageError{fmt.Errorf("--version is missing; say which version to deploy")}
 			}
-			return c.begin(cmd.Context(), wait, func(ctx context.Context, admin *client.Client) (api.RolloutRef, error) {
+			return c.begin(cmd.Context(), wait, func(admin *client.Client, ctx context.Context) (api.RolloutRef, error) {
 				return admin.Deploy(ctx, args[0], req)
 			})
 		},
@@ -49,7 +49,7 @@ func (c *cli) rollbackCommand() *cobra.Command {
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: c.completeService,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return c.begin(cmd.Context(), wait, func(ctx context.Context, admin *client.Client) (api.RolloutRef, error) {
+			return c.begin(cmd.Context(), wait, func(admin *client.Client, ctx context.Context) (api.RolloutRef, error) {
 				return admin.Rollback(ctx, args[0])
 			})
 		},
@@ -59,13 +59,13 @@ func (c *cli) rollbackCommand() *cobra.Command {
 }
 
 // begin starts a rollout and, when asked to, follows it to its end.
-func (c *cli) begin(ctx context.Context, wait bool, start func(context.Context, *client.Client) (api.RolloutRef, error)) error {
+func (c *cli) begin(ctx context.Context, wait bool, start func(*client.Client, context.Context) (api.RolloutRef, error)) error {
 	admin, err := c.connect()
 	if err != nil {
 		return err
 	}
 	defer admin.Close()
-	ref, err := start(ctx, admin)
+	ref, err := start(admin, ctx)
 	if err != nil {
 		return err
 	}
@@ -133,13 +133,12 @@ func (c *cli) rolloutCommand() *cobra.Command {
 	cmd.AddCommand(&cobra.Command{
 		Use: "list", Short: "All rollouts that are remembered, newest first", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			call := func(ctx context.Context, admin *client.Client) ([]api.Rollout, error) { return admin.Rollouts(ctx) }
-			return ask(cmd.Context(), c, call, printRollouts)
+			return ask(cmd.Context(), c, (*client.Client).Rollouts, printRollouts)
 		},
 	}, &cobra.Command{
 		Use: "status ID", Short: "One rollout with its evidence", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			call := func(ctx context.Context, admin *client.Client) (api.Rollout, error) {
+			call := func(admin *client.Client, ctx context.Context) (api.Rollout, error) {
 				return admin.Rollout(ctx, args[0])
 			}
 			return ask(cmd.Context(), c, call, printRollout)
@@ -156,7 +155,7 @@ func (c *cli) actCommand(action api.RolloutAction, short string) *cobra.Command 
 	return &cobra.Command{
 		Use: string(action) + " ID", Short: short, Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			call := func(ctx context.Context, admin *client.Client) (api.Rollout, error) {
+			call := func(admin *client.Client, ctx context.Context) (api.Rollout, error) {
 				return admin.Act(ctx, args[0], action)
 			}
 			return ask(cmd.Context(), c, call, printRollout)

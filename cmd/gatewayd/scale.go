@@ -32,7 +32,7 @@ func (c *cli) scaleCommand() *cobra.Command {
 				}
 				req.Instances = &n
 			}
-			call := func(ctx context.Context, admin *client.Client) (api.ScaleResult, error) {
+			call := func(admin *client.Client, ctx context.Context) (api.ScaleResult, error) {
 				return admin.Scale(ctx, args[0], req)
 			}
 			return ask(cmd.Context(), c, call, func(w io.Writer, r api.ScaleResult) { printScaled(w, args[0], req.Auto, r) })
@@ -77,7 +77,7 @@ func (c *cli) instanceCommand(verb, short, done string,
 		Args:              cobra.ExactArgs(2),
 		ValidArgsFunction: c.completeService,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			bound := func(ctx context.Context, admin *client.Client) (api.Done, error) {
+			bound := func(admin *client.Client, ctx context.Context) (api.Done, error) {
 				return call(ctx, admin, args[0], args[1])
 			}
 			return ask(cmd.Context(), c, bound, func(w io.Writer, _ api.Done) { fmt.Fprintf(w, "%s %s %s\n", args[0], args[1], done) })
@@ -95,7 +95,7 @@ func (c *cli) maintenanceCommand() *cobra.Command {
 		ValidArgsFunction: c.completeService,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			req := api.MaintenanceRequest{Mode: api.MaintenanceMode(args[1]), Message: message, For: api.Duration(duration)}
-			call := func(ctx context.Context, admin *client.Client) (api.Done, error) {
+			call := func(admin *client.Client, ctx context.Context) (api.Done, error) {
 				return admin.SetMaintenance(ctx, args[0], req)
 			}
 			return ask(cmd.Context(), c, call, func(w io.Writer, _ api.Done) { fmt.Fprintf(w, "maintenance of %s is %s\n", args[0], req.Mode) })
@@ -112,8 +112,7 @@ func (c *cli) reloadCommand() *cobra.Command {
 		Short: "Make the gateway read its config file again",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			call := func(ctx context.Context, admin *client.Client) (api.ReloadResult, error) { return admin.Reload(ctx) }
-			return ask(cmd.Context(), c, call, func(w io.Writer, r api.ReloadResult) {
+			return ask(cmd.Context(), c, (*client.Client).Reload, func(w io.Writer, r api.ReloadResult) {
 				fmt.Fprintf(w, "config generation %d runs\n", r.Generation)
 				for _, change := range r.Changes {
 					fmt.Fprintf(w, "  %s\n", oneLine(change))

@@ -20,9 +20,9 @@ func (c *cli) statusCommand() *cobra.Command {
 		ValidArgsFunction: c.completeService,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
-				return ask(cmd.Context(), c, func(ctx context.Context, admin *client.Client) (api.Status, error) { return admin.Status(ctx) }, printStatus)
+				return ask(cmd.Context(), c, (*client.Client).Status, printStatus)
 			}
-			one := func(ctx context.Context, admin *client.Client) (api.Service, error) {
+			one := func(admin *client.Client, ctx context.Context) (api.Service, error) {
 				return admin.Service(ctx, args[0])
 			}
 			return ask(cmd.Context(), c, one, printService)

@@ -77,7 +77,7 @@ func (c *cli) topJSON(ctx context.Context, admin *client.Client, interval time.D
 		if err != nil {
 			return err
 		}
-		if err := show(c, status, nil); err != nil {
+		if err := writeJSON(c.stdout, status, ""); err != nil {
 			return err
 		}
 		if !pause(ctx, interval, n, count) {

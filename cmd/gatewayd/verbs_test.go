@@ -146,7 +146,7 @@ func TestTopLeavesTheTerminalAsItWas(t *testing.T) {
 	if !strings.HasPrefix(printed, enterAltPage+hideCursor) || !strings.HasSuffix(printed, showCursor+leaveAltPage) || strings.Count(printed, cursorHome) != 2 {
 		t.Fatalf("got %q; want two pages between the sequences that enter and leave", printed)
 	}
-	expect(t, address, "secret", exitOK, `"overall": "degraded"`, "top", "--count", "1", "-o", "json")
+	expect(t, address, "secret", exitOK, `"overall":"degraded"`, "top", "--count", "1", "-o", "json")
 }
 
 func TestWaitEndsAtInterrupt(t *testing.T) {
