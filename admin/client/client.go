@@ -31,6 +31,7 @@ type Client struct {
 	base  *url.URL
 	token string
 	http  *http.Client
+	retry time.Duration // before a broken event stream is taken up again
 }
 
 // New returns a client for the API at base, such as http://127.0.0.1:9900; without a
@@ -49,7 +50,7 @@ func New(base, token string) (*Client, error) {
 		TLSHandshakeTimeout:   dialTimeout,
 		IdleConnTimeout:       time.Minute,
 	}
-	return &Client{base: u, token: token, http: &http.Client{Transport: transport, CheckRedirect: refuseRedirect}}, nil
+	return &Client{base: u, token: token, http: &http.Client{Transport: transport, CheckRedirect: refuseRedirect}, retry: reconnectDelay}, nil
 }
 
 // refuseRedirect keeps the token from going where a redirect points.

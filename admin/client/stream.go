@@ -43,7 +43,7 @@ func (c *Client) Events(ctx context.Context, q EventQuery, handle EventHandler) 
 	for q.Follow && connected && s.failed == nil && ctx.Err() == nil {
 		select {
 		case <-ctx.Done():
-		case <-time.After(reconnectDelay):
+		case <-time.After(c.retry):
 			_, err = s.read(ctx)
 			var refused *api.Error
 			if errors.As(err, &refused) && refused.Status < http.StatusInternalServerError {

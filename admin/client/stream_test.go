@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -28,6 +29,7 @@ func connect(t *testing.T, handler http.HandlerFunc) *Client {
 		t.Fatal(err)
 	}
 	t.Cleanup(c.Close)
+	c.retry = time.Millisecond
 	return c
 }
 
