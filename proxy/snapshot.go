@@ -132,6 +132,7 @@ type ServiceView struct {
 	Revisions []Revision
 	Split     *balancer.Split // over Revisions, in their order
 	Stable    int             // index of the revision that further tries go to
+	Trial     bool            // a rollout tries the revisions other than Stable
 	Cohort    *Cohort
 	Shadow    *Shadow
 }

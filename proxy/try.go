@@ -173,7 +173,7 @@ func (t *attempt) readResponse() *failure {
 	}
 	x.endpoint.Observe(time.Since(t.sent), x.now)
 	x.revision.Stats.FirstByte.Observe(time.Since(t.sent))
-	if x.route.Retry.Statuses.Has(x.res.Status) && x.claim(failStatus) {
+	if (x.route.Retry.Statuses.Has(x.res.Status) || x.onTrial() && x.res.Status >= 500) && x.claim(failStatus) {
 		return failStatus
 	}
 	return nil
@@ -273,7 +273,7 @@ func (t *attempt) patience(now time.Time) (left time.Duration, f *failure) {
 	if limit := x.route.Timeout; limit > 0 {
 		left, f = limit-now.Sub(start), failRouteTimeout
 	}
-	if limit := x.route.Retry.PerTryTimeout; limit > 0 && limit-now.Sub(began) < left {
+	if limit := x.tryTimeout(); limit > 0 && limit-now.Sub(began) < left {
 		left, f = limit-now.Sub(began), failTryTimeout
 	}
 	if limit := x.view.Timeouts.ResponseHeader; limit > 0 && !sent.IsZero() && limit-now.Sub(sent) < left {
@@ -341,7 +341,8 @@ func (x *exchange) unclaim() {
 // not sent at all, its body can be sent again, and time is left.
 func (x *exchange) mayRetry(f *failure) bool {
 	p := &x.route.Retry
-	if x.outcome.status != 0 || x.attempt > p.Attempts || x.bodySpent {
+	trial := x.onTrial()
+	if x.outcome.status != 0 || x.attempt > p.Attempts && !(trial && x.attempt == 1) || x.bodySpent {
 		return false
 	}
 	if !f.unsent() && !x.req.Verb.Idempotent() {
@@ -349,6 +350,9 @@ func (x *exchange) mayRetry(f *failure) bool {
 	}
 	if x.route.Timeout > 0 && time.Since(x.start) >= x.route.Timeout {
 		return false
+	}
+	if trial {
+		return f.blamesEndpoint()
 	}
 	switch f.cause {
 	case CauseReset, CauseMalformedResponse:
@@ -359,6 +363,22 @@ func (x *exchange) mayRetry(f *failure) bool {
 		return p.Statuses.Has(x.res.Status)
 	}
 	return f.unsent() && p.ConnectFailure
+}
+
+// onTrial tells whether the present try is with a version that a rollout is trying out. Whatever fails there is tried again on the stable
+// version, once at least and whatever the route's rules say about failures: clients are not to notice a bad version.
+func (x *exchange) onTrial() bool {
+	v := x.view
+	return v.Trial && x.revision != nil && x.revision.Version != v.Revisions[v.Stable].Version
+}
+
+// tryTimeout bounds one try; 0 is no bound. A version on trial that hangs leaves half of the time to the stable one.
+func (x *exchange) tryTimeout() time.Duration {
+	limit := x.route.Retry.PerTryTimeout
+	if limit == 0 && x.onTrial() && x.req.Verb.Idempotent() {
+		limit = x.route.Timeout / 2
+	}
+	return limit
 }
 
 func retryReasonOf(f *failure) retryReason {

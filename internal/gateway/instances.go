@@ -103,7 +103,7 @@ func (g *Gateway) syncOne(s *service, i *instance, info scaler.Instance) {
 		// Another process answers there: nothing that was known of the old one holds.
 		i.status = health.Starting
 		i.endpoint.SetHealthy(false, g.now().UnixNano())
-		g.checker.Restart(info.Address)
+		g.checker.Restart(checkAddress(info.Address, s.spec.HealthCheck.Port))
 	}
 }
 
@@ -279,6 +279,7 @@ func checkOf(spec *config.Service, parts *serviceParts) *probe.Check {
 		TLS: parts.tls.config(),
 		Policy: health.Policy{
 			Interval: h.Interval, HealthyThreshold: h.HealthyThreshold, UnhealthyThreshold: h.UnhealthyThreshold,
+			StartPeriod: h.StartPeriod, StartInterval: h.StartInterval,
 			FastFraction: float64(h.FastInterval) / float64(h.Interval), Jitter: h.JitterPercent.Fraction(),
 		},
 	}

@@ -51,6 +51,8 @@ func (g *Gateway) tick(now time.Time) {
 		for _, d := range s.outlier.Tick(now) {
 			g.applyOutlier(s, d)
 		}
+		g.readmit(s, now)
+		g.giveUpStarts(s, now)
 		g.endMaintenance(s, now)
 	}
 	if g.ticks%10 == 0 {
@@ -101,11 +103,11 @@ func (g *Gateway) publish() {
 // steer moves the instances of a service towards how many each revision should have: those too many drain and then stop, those missing are
 // started, and a draining one comes back rather than a new one being started.
 func (g *Gateway) steer(s *service, now time.Time) {
+	g.steerRetiring(s, now)
 	if s.runner == nil {
 		g.steerListed(s, now)
 		return
 	}
-	g.steerRetiring(s, now)
 	for _, r := range slices.Clone(s.revisions) {
 		g.steerRevision(s, r, now)
 		if r.role == api.RolePrevious && r.want == 0 && len(r.instances) == 0 {
@@ -151,6 +153,7 @@ func (g *Gateway) steerRevision(s *service, r *revision, now time.Time) {
 			g.startLeaving(s, i, "there are more instances than wanted")
 			leaving = append(leaving, i)
 		}
+		staying = staying[:r.want]
 	}
 	var stop []string
 	for _, i := range leaving {
@@ -160,7 +163,7 @@ func (g *Gateway) steerRevision(s *service, r *revision, now time.Time) {
 			s.dirty = true
 		}
 	}
-	count := max(r.want, len(staying)) + len(leaving) - len(stop)
+	count := r.want + len(leaving) - len(stop)
 	if count == total && len(stop) == 0 && r.asked == count {
 		return
 	}
@@ -219,7 +222,7 @@ func (g *Gateway) steerRetiring(s *service, now time.Time) {
 		}
 		s.retiring = slices.DeleteFunc(s.retiring, func(r *runner) bool { return r == old })
 		g.background.Go(func() {
-			old.stop()
+			old.retire()
 			g.mail.post(func() { g.syncProvided(s, old, nil) })
 		})
 		_ = left

@@ -11,7 +11,8 @@ import (
 
 // onFailed is told of failures by requests under way. Only a run of them that may eject is worth the loop's time.
 func (g *Gateway) onFailed(e *balancer.Endpoint, c balancer.Cause, consecutive uint32) {
-	if consecutive < 2 || e.Ejected() {
+	// One that cannot be ejected, because too many are, goes on failing: not every failure of it is news.
+	if e.Ejected() || consecutive > 64 && consecutive%64 != 0 {
 		return
 	}
 	g.mail.post(func() {
@@ -61,6 +62,7 @@ func (g *Gateway) applyOutlier(s *service, d health.Decision) {
 	switch d.Action {
 	case health.Eject:
 		i.endpoint.SetEjected(true)
+		i.ejectedAt = d.At
 		i.reason = d.Reason
 		s.dirty = true
 		g.publishEvent(events.Event{Type: events.InstanceEjected, Service: s.name, Revision: i.version, Instance: i.id, Severity: events.Warning,
@@ -74,6 +76,22 @@ func (g *Gateway) applyOutlier(s *service, d health.Decision) {
 		g.publishEvent(events.Event{Type: events.InstanceHealthy, Service: s.name, Revision: i.version, Instance: i.id,
 			Message: fmt.Sprintf("instance %s of %s takes traffic again: %s", i.id, s.name, d.Reason)})
 	}
+}
+
+// readmit ends ejections for want of a connection as soon as a check, begun after the ejection, had one.
+func (g *Gateway) readmit(s *service, now time.Time) {
+	s.each(func(_ *revision, i *instance) {
+		if i.endpoint == nil || !i.endpoint.Ejected() {
+			return
+		}
+		report, ok := g.checker.State(i.check)
+		if !ok || report.Successes == 0 || !report.LastCheck.Add(-report.LastDuration).After(i.ejectedAt) {
+			return
+		}
+		if d, ok := s.outlier.CheckPassed(i.id, false, now); ok {
+			g.applyOutlier(s, d)
+		}
+	})
 }
 
 // compareEvery is the window over which instances are compared with each other.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"gatewayd/config"
 	"gatewayd/events"
@@ -96,6 +97,40 @@ func (g *Gateway) onProcessEvent(service string, e process.Event) {
 	}
 }
 
+// startTimeout is how long an instance may take to its first good check; 0 is no limit.
+func startTimeout(spec *config.Service) time.Duration {
+	switch p := spec.Provider; {
+	case p == nil:
+	case p.Process != nil:
+		return p.Process.StartTimeout
+	case p.Docker != nil:
+		return p.Docker.StartTimeout
+	}
+	return 0
+}
+
+// giveUpStarts replaces instances that run but did not become fit for traffic in time.
+func (g *Gateway) giveUpStarts(s *service, now time.Time) {
+	limit := startTimeout(s.spec)
+	if limit == 0 {
+		return
+	}
+	s.each(func(r *revision, i *instance) {
+		if i.everReady || i.draining() || i.gone || i.info.State != scaler.InstanceRunning || now.Sub(i.info.StartedAt) < limit {
+			return
+		}
+		why := "it was not fit for traffic within startTimeout (" + limit.String() + ")"
+		if report, ok := g.checker.State(i.check); ok && report.LastError != "" {
+			why += ": " + report.LastError
+		}
+		s.scale.startFailures++
+		s.noteStartFailure(r.version, why)
+		i.leaving, i.deadline = true, now
+		g.publishEvent(events.Event{Type: events.InstanceUnhealthy, Service: s.name, Revision: r.version, Instance: i.id,
+			Severity: events.Critical, Message: fmt.Sprintf("instance %s of %s is given up: %s", i.id, s.name, why), Data: map[string]any{"reason": why}})
+	})
+}
+
 func (s *service) noteStartFailure(version, why string) {
 	if r := s.revision(version); r != nil {
 		r.startFailures++
@@ -112,7 +147,7 @@ func (g *Gateway) startRunner(s *service, rn *runner) {
 					g.providerAway(s, err)
 					return
 				}
-				s.providerError = ""
+				s.providerError, s.stocked = "", true
 				g.syncProvided(s, rn, list)
 			})
 		},

@@ -186,7 +186,7 @@ func (g *Gateway) retireService(s *service) {
 		}
 		for _, r := range append(s.retiring, s.runner) {
 			if r != nil && !g.stopping.Load() {
-				r.stop()
+				r.retire()
 			}
 		}
 		g.mail.post(func() {

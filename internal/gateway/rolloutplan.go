@@ -32,13 +32,9 @@ func (g *Gateway) planOf(s *service, req api.RolloutRequest) rollout.Plan {
 	case rollout.Rolling:
 		p.Rolling = &rollout.Batches{Size: amount(c.Rolling.Batch), Surge: amount(c.Rolling.MaxSurge),
 			Unavailable: amount(c.Rolling.MaxUnavailable), Interval: c.Rolling.Interval}
-		p.Warm = 0
-	}
-	if p.Strategy != rollout.BlueGreen {
-		p.ManualPromotion = false
 	}
 	p.Analysis, p.Checks = analysisOf(&c.Analysis)
-	return p
+	return p.Trim()
 }
 
 func canarySteps(configured []config.RolloutStep, asked []api.RolloutStep) []rollout.CanaryStep {

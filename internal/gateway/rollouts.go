@@ -17,16 +17,17 @@ import (
 
 // deployment is a rollout under way, as the control loop carries it out.
 type deployment struct {
-	st       *rollout.State
-	commands []rollout.Command     // not yet seen by the machine
-	checks   []rollout.CheckResult // likewise
-	valid    *rollout.CheckResult  // likewise
-	counts   map[string]int        // instances that each version should run
-	traffic  map[string]tally      // what each version had counted at the last step
-	stepped  time.Time
-	saved    time.Time
-	next     *rollout.Plan // takes its place when it has ended
-	wanted   int           // instances that the whole load needs
+	st        *rollout.State
+	commands  []rollout.Command     // not yet seen by the machine
+	checks    []rollout.CheckResult // likewise
+	valid     *rollout.CheckResult  // likewise
+	counts    map[string]int        // instances that each version should run
+	traffic   map[string]tally      // what each version had counted at the last step
+	stepped   time.Time
+	saved     time.Time
+	next      *rollout.Plan // takes its place when it has ended
+	wanted    int           // instances that the whole load needs
+	resumedAt time.Time     // when this run took it over, zero: it began in this run
 }
 
 // tally is what a revision counted up to some time.
@@ -129,9 +130,29 @@ func (g *Gateway) saveRollout(d *deployment, durable bool) {
 func (s *service) observeRollout(d *deployment) rollout.Observation {
 	plan := &d.st.Plan
 	return rollout.Observation{
-		Stable: s.seen(d, plan.Stable), Candidate: s.seen(d, plan.Version), ProviderAway: s.providerError != "",
+		Stable: s.seen(d, plan.Stable), Candidate: s.seen(d, plan.Version), ProviderAway: s.providerError != "" || s.resumed && !s.backAgain(d),
 		Wanted: d.wanted, BoundsMs: bucketBoundsMs, Validation: d.valid, Checks: d.checks, Commands: d.commands,
 	}
+}
+
+// backAgain tells whether the instances that a rollout had when an earlier run ended are there again, or have had their time. Until
+// then what is missing says nothing about the versions.
+func (s *service) backAgain(d *deployment) bool {
+	for version, n := range d.counts {
+		ready := 0
+		if r := s.revision(version); r != nil {
+			for _, i := range r.instances {
+				if i.serving() {
+					ready++
+				}
+			}
+		}
+		if ready < n && time.Since(d.resumedAt) < startTimeout(s.spec)+10*time.Second {
+			return false
+		}
+	}
+	s.resumed = !s.stocked
+	return s.stocked
 }
 
 // bucketBoundsMs are the edges of the latency histograms in milliseconds.
@@ -243,6 +264,7 @@ func (s *service) addDeploymentRules(v *proxy.ServiceView) {
 	if s.deploy == nil {
 		return
 	}
+	v.Trial = true
 	w := s.deploy.st.Wish.Weights
 	candidate := slices.IndexFunc(v.Revisions, func(r proxy.Revision) bool { return r.Version == s.deploy.st.Plan.Version })
 	if candidate < 0 {
@@ -362,7 +384,8 @@ func (g *Gateway) resumeRollout(s *service) {
 		if st.Plan.Service != s.name || s.deploy != nil {
 			continue
 		}
-		s.deploy = &deployment{st: st, counts: map[string]int{}, traffic: map[string]tally{}, wanted: s.scale.state.Target}
+		s.deploy = &deployment{st: st, counts: map[string]int{}, traffic: map[string]tally{}, wanted: s.scale.state.Target, resumedAt: g.now()}
+		s.resumed = true
 		for _, version := range []string{st.Plan.Stable, st.Plan.Version} {
 			if s.revision(version) == nil {
 				s.addRevision(version, api.RoleCandidate)

@@ -61,6 +61,40 @@ func (r *runner) stop() {
 	<-r.done
 }
 
+// retireTime bounds how long a provider may take to end its instances before it is stopped.
+const retireTime = time.Minute
+
+// retire ends every instance, also of a provider that would leave them when it is stopped, and then the provider.
+func (r *runner) retire() {
+	ctx, cancel := context.WithTimeout(context.Background(), retireTime)
+	defer cancel()
+	tick := time.NewTicker(tickEvery)
+	defer tick.Stop()
+	for {
+		list, err := r.provider.List(ctx)
+		if err == nil && len(list) == 0 {
+			break
+		}
+		versions := map[string]bool{}
+		for _, i := range list {
+			versions[i.Version] = true
+		}
+		for v := range versions {
+			if err := r.provider.Scale(ctx, scaler.Revision{Service: r.service, Version: v}, 0, nil); err != nil && ctx.Err() == nil {
+				r.log.Warn("cannot end the instances of a provider that is no longer configured", "service", r.service, "version", v, "err", err)
+			}
+		}
+		select {
+		case <-tick.C:
+			continue
+		case <-ctx.Done():
+			r.log.Error("instances of a provider that is no longer configured are still there", "service", r.service)
+		}
+		break
+	}
+	r.stop()
+}
+
 func (r *runner) poke() {
 	select {
 	case r.wake <- struct{}{}:

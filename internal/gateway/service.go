@@ -25,6 +25,8 @@ type service struct {
 
 	revisions     []*revision // the stable one first
 	runner        *runner     // what runs the instances; nil where they are listed
+	stocked       bool        // the provider has said once what there is
+	resumed       bool        // the rollout is of an earlier run, whose instances are not all back yet
 	providerError string      // why the provider does not answer, empty: it does
 	retiring      []*runner   // of earlier provider settings, until their instances are gone
 	outlier       *health.Outlier
@@ -76,6 +78,7 @@ type instance struct {
 	statusSince time.Time
 	reason      string // why it is not fit
 	everReady   bool
+	ejectedAt   time.Time // of the last ejection
 	launched    time.Time // when this run of it was first seen
 	startDelay  time.Duration
 
