@@ -17,7 +17,7 @@ var requestDrop = message.SetOf(message.KindHost, message.KindConnection, messag
 	message.KindTransferEncoding, message.KindUpgrade, message.KindContentLength, message.KindExpect,
 	message.KindMaxForwards, message.KindVia, message.KindForwarded, message.KindXForwardedFor, message.KindXForwardedProto,
 	message.KindXForwardedHost, message.KindXForwardedPort, message.KindXRealIP, message.KindXRequestID,
-	message.KindTraceparent, message.KindHTTP2Settings, message.KindNamed)
+	message.KindTraceparent, message.KindTracestate, message.KindHTTP2Settings, message.KindNamed)
 
 // appendRequestHead prints the head that goes to the instance, from parsed values only: hop-by-hop fields first
 // removed, then the gateway's own added, so that no Connection option can take those away.

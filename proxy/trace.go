@@ -68,6 +68,15 @@ func (x *exchange) appendTrace(dst []byte) []byte {
 		dst = c.AppendTraceparent(dst)
 		dst = append(dst, "\r\n"...)
 	}
+	if x.trace.parent { // without a valid traceparent a tracestate means nothing
+		start := len(dst)
+		dst = append(dst, "Tracestate: "...)
+		before := len(dst)
+		if dst = tracecontext.AppendTracestate(dst, x.req.Fields); len(dst) == before {
+			return dst[:start]
+		}
+		dst = append(dst, "\r\n"...)
+	}
 	return dst
 }
 

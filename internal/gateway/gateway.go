@@ -297,7 +297,7 @@ func (g *Gateway) openAccessLog(spec *config.AccessLog) error {
 	}
 	var err error
 	if g.accessLog, err = accesslog.Open(accesslog.Options{Path: spec.Path, Format: format, Logger: g.log}); err != nil {
-		return fmt.Errorf("cannot open the access log %q (accessLog.path): %w", spec.Path, err)
+		return fmt.Errorf("accessLog.path: %w", err)
 	}
 	return nil
 }

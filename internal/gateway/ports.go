@@ -5,9 +5,11 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 
 	"gatewayd/admin"
 	"gatewayd/admin/api"
+	"gatewayd/admin/dashboard"
 	"gatewayd/config"
 	"gatewayd/events"
 )
@@ -22,7 +24,7 @@ func (g *Gateway) setUpAdmin(cfg *config.Config) (err error) {
 	g.registry.Add(collector{g})
 	opts := admin.Options{
 		Access: adminAccess(cfg), System: p, Services: p, Scaler: p, Rollouts: p, Drainer: p, Maintenance: p, Reloader: p, Config: p,
-		Events: g.bus, Metrics: g.registry, Audit: g.audit, Log: g.log,
+		Events: g.bus, Metrics: g.registry, Audit: g.audit, Log: g.log, Dashboard: dashboard.New(),
 	}
 	g.addPorts(&opts)
 	g.admin, err = admin.New(opts)
@@ -39,12 +41,16 @@ func adminAccess(cfg *config.Config) admin.Access {
 
 // audit keeps who changed what.
 func (g *Gateway) audit(c admin.Change) {
-	e := events.Event{Type: events.Audit, Time: c.Time, Message: c.Caller.Name + ": " + c.Action, Data: map[string]any{
+	message := fmt.Sprintf("%s (%s, from %s) did %s", c.Caller.Name, c.Caller.Role, c.Caller.From, c.Action)
+	if c.Reason != "" {
+		message += fmt.Sprintf(" because %q", c.Reason)
+	}
+	e := events.Event{Type: events.Audit, Time: c.Time, Message: message, Data: map[string]any{
 		"who": c.Caller.Name, "role": string(c.Caller.Role), "from": c.Caller.From, "action": c.Action, "reason": c.Reason, "status": c.Status,
 	}}
 	if c.Error != "" {
 		e.Severity = events.Warning
-		e.Message += " was refused: " + c.Error
+		e.Message += "; it was refused: " + c.Error
 	}
 	g.publishEvent(e)
 }
