@@ -22,7 +22,6 @@ const (
 	replyOK   = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 	thenClose = "\x00" // at the end of a recorder's reply: close the connection
 	thenReset = "\x01" // the same, with a reset
-	readFirst = "\x02" // at its beginning: the body is not read before the reply, but after it
 )
 
 // recorder is an instance that keeps the bytes of every request and answers with the bytes that a test gives it.
@@ -62,20 +61,13 @@ func (rec *recorder) serveOne(nc net.Conn, br *bufio.Reader) bool {
 		return false
 	}
 	reply := rec.reply(head)
-	early := strings.HasPrefix(reply, readFirst)
-	if early {
-		reply = reply[1:]
-		io.WriteString(nc, reply)
-	}
 	body, err := readBody(br, head)
 	rec.change(func() { rec.got = append(rec.got, head+body) })
 	if err != nil {
 		return false
 	}
 	text := strings.TrimRight(reply, thenClose+thenReset)
-	if !early {
-		io.WriteString(nc, text)
-	}
+	io.WriteString(nc, text)
 	if strings.HasSuffix(reply, thenReset) {
 		nc.(*net.TCPConn).SetLinger(0)
 	}
