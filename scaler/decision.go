@@ -79,7 +79,7 @@ type Sizing struct {
 	ServiceTime float64 `json:"serviceTimeMs"` // mean
 	Horizon     float64 `json:"horizonS"`      // seconds that are looked ahead: the start-up delay and a tick
 	SlowPercent float64 `json:"slowPercent"`   // measured, lately
-	Margin      float64 `json:"margin"`        // standard errors of the forecast that are added
+	Margin      float64 `json:"margin"`        // factor on the forecast that the load stays below 24 times of 25
 	Model       string  `json:"model"`         // the forecast that gave the number
 }
 

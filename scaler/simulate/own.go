@@ -13,6 +13,7 @@ type own struct {
 	state scaler.State
 	slots int // of the plant
 	notes []string
+	last  scaler.Decision
 }
 
 // newOwn takes a copy of sp without the policies on metrics that the plant does not have.
@@ -38,5 +39,6 @@ func (o *own) want(s *scaler.Sample, now time.Time) int {
 	if s.Ready > 0 && !s.Blind {
 		s.Pushed.CPU = scaler.Reading{Value: 100 * s.BusySlots / float64(s.Ready*o.slots), At: now}
 	}
-	return scaler.Decide(&o.spec, &o.state, s, now).Want
+	o.last = scaler.Decide(&o.spec, &o.state, s, now)
+	return o.last.Want
 }

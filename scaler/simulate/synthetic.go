@@ -84,12 +84,12 @@ func flashCrowd(g *generator, t float64) float64 {
 }
 
 // noisySite is a small site's log: few requests a minute that come in pages of many, so that
-// neighbouring minutes differ by a third.
+// neighbouring minutes differ by a quarter.
 func noisySite(g *generator, t float64) float64 {
-	pages := g.poisson(12 * day(t, 0.5) * math.Exp(g.disturb(0.95, 0.15)))
+	pages := g.poisson(24 * day(t, 0.5) * math.Exp(g.disturb(0.95, 0.15)))
 	items := 0.0
 	for range int(pages) {
-		items += 1 + math.Floor(6*g.exponential())
+		items += 1 + math.Floor(2.5*g.exponential())
 	}
 	return items / 60
 }

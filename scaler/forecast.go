@@ -1,0 +1,204 @@
+package scaler
+
+import (
+	"math"
+	"time"
+)
+
+// model is one way to say what the load will be some time ahead. No model carries a fall on:
+// forecasts only ever add to what comes in now.
+type model struct {
+	name string
+	at   func(o *outlook, sr *series, h time.Duration, now time.Time) float64
+}
+
+// models are judged by what capacity it would have taken to be safe with them; the one
+// that took the least is used, so that a trend or a season counts only where it beats
+// the plain means.
+var models = [modelCount]model{
+	{"mean of 15 s", mean(15 * time.Second)},
+	{"mean of 60 s", mean(time.Minute)},
+	{"mean of 5 min", mean(5 * time.Minute)},
+	{"mean of 8 min", mean(8 * time.Minute)},
+	{"trend of 40 s", trend(40*time.Second, 1)},
+	{"trend of 80 s", trend(80*time.Second, 1)},
+	{"damped trend of 80 s", trend(80*time.Second, 0.5)},
+	{"trend of 3 min", trend(3*time.Minute, 1)},
+	{"time of day", season},
+}
+
+const (
+	modelCount = 9
+	shortMean  = 15 * time.Second
+)
+
+func mean(w time.Duration) func(*outlook, *series, time.Duration, time.Time) float64 {
+	return func(_ *outlook, sr *series, _ time.Duration, _ time.Time) float64 { return sr.mean(w) }
+}
+
+// trend carries the rise between the two halves of the last span on to the horizon.
+func trend(span time.Duration, damping float64) func(*outlook, *series, time.Duration, time.Time) float64 {
+	half := span / 2
+	return func(_ *outlook, sr *series, h time.Duration, _ time.Time) float64 {
+		base, late := sr.mean(shortMean), sr.mean(half)
+		early, ok := sr.rate(half, half)
+		if !ok || late <= early {
+			return base
+		}
+		slope := damping * (late - early) / half.Seconds()
+		return math.Max(late+slope*(half/2+h).Seconds(), base)
+	}
+}
+
+// season expects the same rise as at this time on the days before.
+func season(o *outlook, sr *series, h time.Duration, now time.Time) float64 {
+	base := sr.mean(shortMean)
+	then, soon := o.Day.at(now), o.Day.at(now.Add(h))
+	if then <= 0 || soon <= then {
+		return base
+	}
+	return base * soon / then
+}
+
+const (
+	forecastEvery = 5 * time.Second
+	actualSpan    = 10 * time.Second // the load that came is its mean around the due time
+	errorHalfLife = time.Hour
+	pendingCount  = 128
+	bandCount     = 10
+	bandWidth     = 0.8 // octaves
+)
+
+// outlook is what the models expect, what came of it, and which of them is trusted at
+// which load: errors relative to the load are larger where there is little of it.
+type outlook struct {
+	Bands [bandCount]*band `json:"bands"`
+	Day   profile          `json:"day"`
+
+	pending [pendingCount]promise // a ring
+	head, n int
+	next    time.Time
+}
+
+// band is what was learned at loads of about one size.
+type band struct {
+	Errors [modelCount]residuals `json:"errors"`
+	Best   int                   `json:"best"`
+}
+
+type promise struct {
+	due   time.Time
+	band  *band
+	rates [modelCount]float64
+}
+
+// bandOf finds the band for a load in erlangs.
+func (o *outlook) bandOf(load float64) *band {
+	k := min(int(math.Log2(math.Max(load, 1))/bandWidth), bandCount-1)
+	if o.Bands[k] == nil {
+		o.Bands[k] = &band{}
+		for i := range o.Bands[k].Errors {
+			o.Bands[k].Errors[i].begin(0.1, 60)
+		}
+	}
+	return o.Bands[k]
+}
+
+// observe makes forecasts for h ahead now and then, and compares those that are due
+// with what came. service turns rates into erlangs.
+func (o *outlook) observe(sr *series, h time.Duration, service float64, now time.Time) {
+	o.Day.record(sr, now)
+	if sr.known() < 20*time.Second {
+		o.n = 0
+		return
+	}
+	for o.n > 0 && !now.Before(o.pending[o.head].due) {
+		o.pending[o.head].settle(sr)
+		o.head = (o.head + 1) % pendingCount
+		o.n--
+	}
+	if now.Before(o.next) && o.next.Sub(now) <= forecastEvery || o.n == pendingCount {
+		return
+	}
+	o.next = now.Add(forecastEvery)
+	p := &o.pending[(o.head+o.n)%pendingCount]
+	p.due = now.Add(h + actualSpan/2)
+	p.band = o.bandOf(sr.mean(shortMean) * service)
+	for i := range models {
+		p.rates[i] = models[i].at(o, sr, h, now)
+	}
+	o.n++
+}
+
+func (p *promise) settle(sr *series) {
+	actual := sr.mean(actualSpan)
+	keep := math.Exp2(-float64(forecastEvery) / float64(errorHalfLife))
+	b := p.band
+	best := b.Best
+	for i := range b.Errors {
+		b.Errors[i].add(actual, p.rates[i], keep)
+		// A little better is no reason to change models.
+		if loss := b.Errors[i].Loss; loss < 0.98*b.Errors[b.Best].Loss && loss < b.Errors[best].Loss {
+			best = i
+		}
+	}
+	b.Best = best
+}
+
+// profile is the mean rate by the time of day (UTC), newer days counting for more.
+type profile struct {
+	Rates []float64 `json:"rates,omitempty"` // per second; 0: not known
+
+	slot int
+	sum  float64
+	n    int
+}
+
+const (
+	profileSlots = 288
+	profileSlot  = 24 * time.Hour / profileSlots
+)
+
+func (d *profile) record(sr *series, now time.Time) {
+	slot := int(sinceMidnight(now) / profileSlot)
+	if slot != d.slot {
+		d.keep()
+		d.slot, d.sum, d.n = slot, 0, 0
+	}
+	d.sum += sr.mean(shortMean)
+	d.n++
+}
+
+func (d *profile) keep() {
+	if d.n == 0 {
+		return
+	}
+	if d.Rates == nil {
+		d.Rates = make([]float64, profileSlots)
+	}
+	r := &d.Rates[d.slot]
+	if m := d.sum / float64(d.n); *r == 0 {
+		*r = m
+	} else {
+		*r += (m - *r) / 2
+	}
+}
+
+// at is the rate usual at t, linear between the middles of the slots; 0 where nothing is known.
+func (d *profile) at(t time.Time) float64 {
+	if len(d.Rates) != profileSlots {
+		return 0
+	}
+	x := float64(sinceMidnight(t))/float64(profileSlot) - 0.5
+	k := int(math.Floor(x))
+	a, b := d.Rates[(k+profileSlots)%profileSlots], d.Rates[(k+1)%profileSlots]
+	if a == 0 || b == 0 {
+		return 0
+	}
+	f := x - float64(k)
+	return a*(1-f) + b*f
+}
+
+func sinceMidnight(t time.Time) time.Duration {
+	return time.Duration(((t.UnixNano() % int64(24*time.Hour)) + int64(24*time.Hour)) % int64(24*time.Hour))
+}

@@ -1,0 +1,93 @@
+package scaler
+
+import (
+	"math"
+	"time"
+)
+
+const (
+	seriesStep = 250 * time.Millisecond
+	seriesLen  = 2048
+	seriesSpan = seriesLen * seriesStep // 512 s
+	seriesGap  = 2 * time.Second        // a longer silence begins the series anew
+)
+
+// series is the recent arrivals as their running total, one value per step, so that the
+// mean rate over any window is one subtraction. After a gap in what is known, such as
+// a gateway that did not report, it begins anew: nothing is made up.
+type series struct {
+	total [seriesLen]float64 // at the end of each step
+	begin int64              // number of the step before the first one known
+	last  int64              // number of the newest step
+	used  bool
+}
+
+// record adds n arrivals that came, evenly for all that is known, during span before now.
+func (sr *series) record(now time.Time, span time.Duration, n float64) {
+	step := now.UnixNano() / int64(seriesStep)
+	first := now.Add(-span).UnixNano() / int64(seriesStep)
+	if !sr.used || first > sr.last+int64(seriesGap/seriesStep) || step < sr.last {
+		*sr = series{begin: first, last: first, used: true}
+	}
+	from, was := sr.last, sr.at(sr.last)
+	if step == from {
+		sr.total[step%seriesLen] += n
+		return
+	}
+	for k := max(from+1, step-seriesLen+1); k <= step; k++ {
+		sr.total[k%seriesLen] = was + n*float64(k-from)/float64(step-from)
+	}
+	sr.last = step
+}
+
+func (sr *series) at(step int64) float64 { return sr.total[step%seriesLen] }
+
+// known is for how long the series has been without a gap.
+func (sr *series) known() time.Duration {
+	if !sr.used {
+		return 0
+	}
+	return min(time.Duration(sr.last-sr.begin)*seriesStep, seriesSpan-seriesStep)
+}
+
+// rate is the mean per second over window, which ended ago before the last record,
+// or over the part of it that is known; ok is false when none of it is.
+func (sr *series) rate(ago, window time.Duration) (r float64, ok bool) {
+	known := sr.known()
+	k := int64(min(window, known-ago) / seriesStep)
+	if k <= 0 {
+		return 0, false
+	}
+	to := sr.last - int64(ago/seriesStep)
+	return (sr.at(to) - sr.at(to-k)) / (float64(k) * seriesStep.Seconds()), true
+}
+
+// mean is the rate over the last window, 0 when nothing is known.
+func (sr *series) mean(window time.Duration) float64 {
+	r, _ := sr.rate(0, window)
+	return r
+}
+
+// sure is how many standard deviations of a Poisson count make a rise more than noise.
+const sure = 3
+
+// risen is a level that the rate has surely risen to: the highest mean over several
+// short windows, less what noise could have added. A jump shows within a second.
+func (sr *series) risen() float64 {
+	best := 0.0
+	for _, w := range [...]time.Duration{500 * time.Millisecond, time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second} {
+		if w > sr.known() {
+			break
+		}
+		m := sr.mean(w)
+		best = max(best, m-sure*math.Sqrt(m/w.Seconds()))
+	}
+	return best
+}
+
+// surging says that the rate rose by more than a tenth within seconds, and surely.
+func (sr *series) surging() bool {
+	const before = 20 * time.Second
+	r, ok := sr.rate(8*time.Second, before)
+	return ok && sr.risen() > 1.1*(r+sure*math.Sqrt(r/before.Seconds()))
+}
