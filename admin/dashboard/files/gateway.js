@@ -1,0 +1,163 @@
+// What the page knows of the gateway, and the loops that keep it up to date. Everything is asked for by polling, as often as it changes in
+// the gateway; events come by their stream.
+
+import { follow, get, getText, path, paths, sleep } from './api.js'
+import { History } from './history.js'
+import { Percentiles } from './quantiles.js'
+
+const statusEvery = 1000
+const metricsEvery = 2000
+const slowEvery = 5000
+const mostEvents = 500
+
+// Of all time, at most this share is spent on waiting for answers: a gateway with very many services is asked less often.
+const mostShare = 0.2
+
+/** Gateway holds the newest answers. Its fields are for views to read; null is what has not been told yet. */
+export class Gateway {
+  paths = new Set()
+  status = null
+  alerts = null
+  findings = null
+  cost = null
+  recommendations = null
+  resources = null
+  rollouts = null
+  events = [] // newest first
+  missed = 0 // events that were overwritten before they could be read
+  live = false // whether the event stream is connected
+  lostSince = null // when the gateway stopped answering, in ms
+  lostWhy = '' // what it answers instead, if anything
+  history = new History()
+  percentiles = new Percentiles()
+
+  #changed
+  #refused
+  #failures = new Map() // what the API answered to a loop's last reading instead of figures
+  #running = null // AbortController of the loops
+  #pauses = new Set() // AbortControllers of loops that wait for their next turn
+
+  /** changed is called after each change of a field, refused(err) when the API wants a token, another one, or a pause before the next. */
+  constructor(changed, refused) {
+    this.#changed = changed
+    this.#refused = refused
+  }
+
+  /** has tells whether this gateway has a path, as in its OpenAPI document. */
+  has(where) { return this.paths.has(where) }
+
+  /** failures returns sentences: what the API answers at present instead of some of the figures. */
+  failures() { return [...new Set(this.#failures.values())] }
+
+  /** connect asks what there is and starts the loops, once the token in use is accepted. */
+  async connect() {
+    this.stop()
+    const running = this.#running = new AbortController()
+    try {
+      this.paths = await paths()
+      await this.#readStatus()
+    } catch (err) {
+      if (running.signal.aborted) return
+      if (this.#turnedAway(err)) return
+      this.#lost(err)
+      await sleep(2000, running.signal)
+      if (!running.signal.aborted) this.connect()
+      return
+    }
+    this.#startLoops(running.signal)
+  }
+
+  /** stop ends the loops. */
+  stop() {
+    this.#running?.abort()
+    this.#running = null
+    this.#failures.clear()
+    this.live = false
+  }
+
+  /** refresh asks for the state now, after a change that somebody made here. */
+  refresh() { for (const pause of this.#pauses) pause.abort() }
+
+  #startLoops(signal) {
+    this.#loop(signal, statusEvery, () => this.#readStatus())
+    if (this.has('/metrics')) this.#loop(signal, metricsEvery, () => this.#readMetrics())
+    if (this.has('/api/v1/rollouts')) this.#loop(signal, statusEvery, () => this.#readList('rollouts', path('rollouts')))
+    this.#loop(signal, slowEvery, () => this.#readSlow())
+    if (!this.has('/api/v1/events')) return
+    const keyOf = event => event.id + ' ' + event.time // ids begin again when a gateway lost its state
+    const seen = new Set(this.events.map(keyOf))
+    follow({
+      live: live => { this.live = live; this.#changed() },
+      missed: count => { this.missed += count; this.#changed() },
+      event: event => {
+        if (seen.has(keyOf(event))) return
+        seen.add(keyOf(event))
+        this.events.unshift(event)
+        for (const old of this.events.splice(mostEvents)) seen.delete(keyOf(old))
+        this.#changed()
+      },
+    }, signal)
+  }
+
+  // #loop calls read, again and again, until signal aborts. A refused token ends all loops; after any other failure it goes on.
+  async #loop(signal, every, read) {
+    while (!signal.aborted) {
+      const begun = performance.now()
+      try {
+        await read()
+        this.#failures.delete(read)
+      } catch (err) {
+        if (signal.aborted) return
+        if (this.#turnedAway(err)) return
+        if (err.status === undefined) this.#lost(err)
+        else this.#failures.set(read, err.message)
+      }
+      this.#changed()
+      const took = performance.now() - begun
+      await this.#pause(Math.max(every, took / mostShare) - took, signal)
+    }
+  }
+
+  // #pause waits for ms, or until refresh is called.
+  async #pause(ms, signal) {
+    const pause = new AbortController()
+    this.#pauses.add(pause)
+    await sleep(ms, AbortSignal.any([signal, pause.signal]))
+    this.#pauses.delete(pause)
+  }
+
+  async #readStatus() {
+    const status = await get(path('status'))
+    const restarted = this.status && this.status.startedAt !== status.startedAt
+    this.status = status
+    this.lostSince = null
+    this.history.add(status.services, Date.now(), this.percentiles)
+    this.#changed()
+    if (restarted) this.connect() // it may be another version, with other paths
+  }
+
+  async #readMetrics() { this.percentiles.add(await getText('/metrics'), performance.now()) }
+
+  async #readList(field, where) { this[field] = await get(where) }
+
+  async #readSlow() {
+    const lists = { alerts: 'alerts', findings: 'bottlenecks', cost: 'cost', recommendations: 'cost/recommendations', resources: 'resources' }
+    await Promise.all(Object.entries(lists).map(async ([field, where]) => {
+      if (this.has('/api/v1/' + where)) await this.#readList(field, path(...where.split('/')))
+    }))
+  }
+
+  #lost(err) {
+    this.lostSince ??= Date.now()
+    this.lostWhy = err.status ? err.message : ''
+    this.#changed()
+  }
+
+  // #turnedAway stops everything and tells whether err is about the token rather than about the gateway.
+  #turnedAway(err) {
+    if (err.status !== 401 && err.status !== 429) return false
+    this.stop()
+    this.#refused(err)
+    return true
+  }
+}

@@ -1,0 +1,50 @@
+// The top of the page: how the system fares, where to go, and whether the figures are live.
+
+import { h } from '../dom.js'
+import { clock, span } from '../format.js'
+import { badge, button } from './parts.js'
+
+/** header describes it. page is {gateway, actions, route, token, leave, now}. */
+export function header(page) {
+  const { gateway, route } = page
+  const status = gateway.status
+  return [
+    h('header', { class: 'top' },
+      h('a', { class: 'brand', href: '#/' }, h('img', { src: 'icon.svg', alt: '', width: 22, height: 22 }), 'gatewayd'),
+      status && badge(status.overall),
+      h('nav', { 'aria-label': 'Views' }, tabs(gateway).map(([name, text, count]) =>
+        h('a', { href: '#/' + name, 'aria-current': route.view === name && 'page' }, text, count > 0 && h('b', { class: 'count' }, count)))),
+      h('div', { class: 'aside' }, status && freshness(page),
+        button('Reload config', () => page.actions.reload(), { shown: gateway.has('/api/v1/reload') && status !== null }),
+        button('Log out', page.leave, { shown: page.token !== '' }))),
+    banners(page),
+  ]
+}
+
+function tabs(gateway) {
+  const all = [['', 'Services', 0]]
+  if (gateway.has('/api/v1/alerts') || gateway.has('/api/v1/bottlenecks')) all.push(['problems', 'Problems', (gateway.alerts?.length || 0) + (gateway.findings?.length || 0)])
+  if (gateway.has('/api/v1/rollouts')) all.push(['rollouts', 'Rollouts', (gateway.rollouts || []).filter(r => !r.endedAt).length])
+  if (gateway.has('/api/v1/cost') || gateway.has('/api/v1/resources')) all.push(['cost', 'Cost', gateway.recommendations?.length || 0])
+  if (gateway.has('/api/v1/events')) all.push(['events', 'Events', 0])
+  return all
+}
+
+function freshness({ gateway, now }) {
+  if (gateway.lostSince) return h('span', { class: 'fresh lost' }, 'no answer')
+  const { version, startedAt, config } = gateway.status
+  const title = `${config.path}, generation ${config.generation}, loaded at ${clock(config.loadedAt)}`
+  return h('span', { class: 'fresh', title }, h('i', { class: 'pulse', 'aria-hidden': 'true' }), `live · ${version} · up ${span(now - Date.parse(startedAt))}`)
+}
+
+function banners({ gateway, now }) {
+  const status = gateway.status
+  const rejected = status?.config.rejected || []
+  return [
+    gateway.lostSince && h('p', { class: 'banner bad', role: 'alert' }, `The gateway does not answer since ${clock(gateway.lostSince)} (${span(now - gateway.lostSince)}). What is shown is from before.` + (gateway.lostWhy ? ` It says: ${gateway.lostWhy}` : '')),
+    gateway.failures().map(text => h('p', { class: 'banner warn' }, 'Some figures are missing: ' + text)),
+    status?.reasons.length > 0 && h('ul', { class: 'banner ' + (status.overall === 'critical' ? 'bad' : 'warn') }, status.reasons.slice(0, 5).map(text => h('li', {}, text)),
+      status.reasons.length > 5 && h('li', {}, `and ${status.reasons.length - 5} more`)),
+    rejected.length > 1 && h('details', { class: 'banner warn' }, h('summary', {}, `The newest config file has ${rejected.length} errors`), h('ul', {}, rejected.map(text => h('li', {}, h('code', {}, text))))),
+  ]
+}

@@ -1,0 +1,119 @@
+// One service: its charts, why it has as many instances as it has, its rollout and its instances.
+
+import { chart } from '../chart.js'
+import { h } from '../dom.js'
+import { ago, clock, count, milliseconds, number, percent, plural, rate, span } from '../format.js'
+import { instanceCounts, spanOf } from '../history.js'
+import { eventList } from './events.js'
+import { badge, button, card, empty, table } from './parts.js'
+import { alertList, findingList } from './problems.js'
+import { rolloutCard } from './rollouts.js'
+
+/** serviceView describes the page of the service with that name. */
+export function serviceView(page, name) {
+  const { gateway, actions } = page
+  const service = gateway.status.services.find(s => s.name === name)
+  if (!service) return [h('h1', {}, name), empty(`There is no service ${name} any more.`)]
+  const rollout = gateway.rollouts?.find(r => r.id === service.rollout)
+  const own = list => (list || []).filter(item => item.service === name)
+  return [
+    heading(page, service),
+    charts(page, service),
+    rollout && rolloutCard(rollout, page),
+    own(gateway.alerts).length > 0 && card('Alerts', null, alertList(own(gateway.alerts), page)),
+    own(gateway.findings).length > 0 && card('Bottlenecks', null, findingList(own(gateway.findings), page)),
+    h('div', { class: 'columns' }, service.scaling && scaling(page, service), latest(page, name)),
+    instances(page, service),
+  ]
+
+  function latest() {
+    return gateway.has('/api/v1/events') && card('Latest events', h('a', { href: '#/events' }, 'all'), eventList(own(gateway.events).filter(e => e.type !== 'audit').slice(0, 6), page))
+  }
+
+  function heading() {
+    const may = suffix => gateway.has('/api/v1/services/{service}/' + suffix)
+    const scaled = service.scaling && may('scale')
+    const { ready } = instanceCounts(service)
+    return h('div', { class: 'heading' },
+      h('div', {}, h('h1', {}, name), badge(service.health), h('p', { class: 'facts' },
+        [service.version, service.provider, `${ready} of ${service.target} ready`, `${count(service.inFlight)} in flight`, `${count(service.queueLength)} waiting`].filter(Boolean).join(' · '))),
+      h('div', { class: 'buttons' },
+        button('Scale …', () => actions.scale(service), { shown: scaled }),
+        button('Back to auto', () => actions.scaleAuto(service), { shown: scaled && service.scaling.mode === 'manual' }),
+        button('Deploy …', () => actions.deploy(service), { shown: may('rollouts') && service.provider !== 'static' }),
+        button('Roll back …', () => actions.rollback(service), { shown: may('rollback') && service.provider !== 'static' && !service.rollout }),
+        button('Maintenance …', () => actions.maintenance(service), { shown: may('maintenance') && !service.maintenance }),
+        button('End maintenance', () => actions.maintenanceOff(service), { shown: may('maintenance') && Boolean(service.maintenance) })),
+      service.maintenance && maintenanceBanner(service.maintenance, page.now))
+  }
+}
+
+function maintenanceBanner(m, now) {
+  const what = m.mode === 'hold' ? 'Requests wait in the queue' : 'Requests are answered with 503'
+  const until = m.until ? `, for ${span(Date.parse(m.until) - now)} more` : ', until it is ended'
+  return h('p', { class: 'banner warn' }, `${what} since ${clock(m.since)}${until}.` + (m.message ? ` Message: ${m.message}` : ''))
+}
+
+function charts({ gateway, cursor, point }, service) {
+  const samples = gateway.history.of(service.name)
+  const common = { samples, span: spanOf(samples), cursor, point }
+  const latency = [{ name: 'p95', tone: 't2', value: s => s.p95 }]
+  if (gateway.has('/metrics')) {
+    latency.unshift({ name: 'p50', tone: 't3', value: s => s.p50 })
+    latency.push({ name: 'p99', tone: 't4', value: s => s.p99 })
+  }
+  const instances = [{ name: 'ready', tone: 't3', value: s => s.ready, steps: true, fill: true }, { name: 'target', tone: 't1', value: s => s.target, steps: true }]
+  if (service.scaling) instances.push({ name: 'demand', tone: 't2', value: s => s.demand, steps: true, dashed: true })
+  return h('div', { class: 'charts' },
+    chart({ ...common, title: 'Requests', format: rate, series: [{ name: 'all', tone: 't1', value: s => s.rate, fill: true }, { name: 'errors', tone: 'bad', value: s => s.errors }] }),
+    chart({ ...common, title: 'Latency', format: milliseconds, series: latency }),
+    chart({ ...common, title: 'Instances', format: number, whole: true, series: instances }),
+    chart({ ...common, title: 'Traffic by version', format: percent, stacked: true, series: weightSeries(samples) }))
+}
+
+// weightSeries gives each version that had traffic a tone, in the order of their coming.
+function weightSeries(samples) {
+  const versions = new Set(samples.flatMap(s => Object.keys(s.weights).filter(v => s.weights[v] > 0)))
+  return [...versions].map((version, i) => ({ name: version, tone: 't' + (i % 5 + 1), value: s => s.weights[version] ?? 0 }))
+}
+
+function scaling({ now }, service) {
+  const { mode, hold, last } = service.scaling
+  const modes = { auto: 'by the policies', manual: 'by hand', paused: 'paused' }
+  return card('Scaling', h('span', { class: 'quiet' }, `${modes[mode]} · ${service.minInstances} to ${service.maxInstances} instances`),
+    hold && h('p', { class: 'sentence' }, `Held at ${plural(hold.instances, 'instance')} by ${hold.by || 'somebody'} since ${clock(hold.since)}: ${hold.reason}`),
+    last ? h('p', { class: 'sentence' }, sentence(last.reason), h('small', {}, ` ${last.from === last.want ? `stays at ${last.want}` : `${last.from} → ${last.want}`}, ${ago(last.time, now)}`)) : empty('Nothing has been decided yet.'),
+    last?.bounds?.length > 0 && h('p', { class: 'quiet' }, 'Held back by ' + last.bounds.join(', ') + '.'),
+    last?.wants?.length > 0 && table('What each policy wants', [
+      { head: 'Policy', lead: true, cell: w => w.policy },
+      { head: 'Wants', figure: true, cell: w => count(w.want) },
+      { head: 'Because', wide: true, cell: w => w.reason || '–' },
+    ], last.wants, w => w.policy))
+}
+
+function sentence(text) { return text ? text[0].toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? '' : '.') : '' }
+
+function instances({ gateway, actions, now }, service) {
+  const rows = service.revisions.flatMap(revision => revision.instances.map(instance => ({ revision, ...instance })))
+  const mayDrain = gateway.has('/api/v1/services/{service}/instances/{instance}/drain')
+  const columns = [
+    { head: 'Instance', lead: true, cell: i => [h('span', { class: 'lead' }, i.id), h('small', {}, i.address)] },
+    { head: 'State', cell: i => [badge(i.state), i.reason && h('small', {}, i.reason)] },
+    { head: 'Version', cell: i => service.revisions.length > 1 ? `${i.revision.version} (${i.revision.role})` : i.revision.version },
+    { head: 'Requests', figure: true, cell: i => rate(i.requestRate) },
+    { head: 'p95', figure: true, cell: i => i.requestRate > 0 ? milliseconds(i.p95Ms) : '–' },
+    { head: 'Errors', figure: true, cell: i => h('span', { class: i.errorRate > 0 && 'hot' }, percent(i.errorRate)) },
+    { head: 'In flight', figure: true, cell: i => count(i.inFlight) },
+    { head: 'CPU', figure: true, cell: i => percent(i.cpu) },
+    { head: 'Memory', figure: true, cell: i => percent(i.memory) },
+    { head: 'Up', figure: true, cell: i => [i.startedAt ? span(now - Date.parse(i.startedAt)) : '–', i.restarts > 0 && h('small', {}, plural(i.restarts, 'restart'))] },
+  ]
+  if (mayDrain) columns.push({ head: 'Action', cell: i => drainButton(i) })
+  return card('Instances', h('span', { class: 'quiet' }, service.revisions.map(r => `${r.version} ${r.role} ${percent(r.weight)}`).join(' · ')),
+    rows.length ? table('Instances', columns, rows, i => i.id) : empty('No instance is running.'))
+
+  function drainButton(i) {
+    if (i.state === 'draining') return button('Undrain', () => actions.undrain(service, i), { label: 'Undrain ' + i.id })
+    return button('Drain', () => actions.drain(service, i), { label: 'Drain ' + i.id })
+  }
+}
