@@ -16,7 +16,7 @@ func (c *cli) demoCommand() *cobra.Command {
 	var listen, errorRate string
 	cmd := &cobra.Command{
 		Use:   "demo-instance --listen ADDR",
-		Short: "An instance to try gatewayd with: / /health /echo /headers /sse /ws /bytes?n=; POST /break?mode=errors|slow|hang|unhealthy",
+		Short: "An instance to try gatewayd with: / /health /echo /headers /sse /ws /bytes?n=; POST /break?mode=errors|slow|hang|refuse|unhealthy",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			rate, err := parseShare(errorRate)

@@ -108,7 +108,7 @@ func TestEchoStreams(t *testing.T) {
 func TestBreak(t *testing.T) {
 	i := start(t, Options{})
 	i.expect("GET", "/break?mode=errors", "", 405, "want POST")
-	i.expect("POST", "/break?mode=upside-down", "", 400, "want errors, slow, hang, unhealthy")
+	i.expect("POST", "/break?mode=upside-down", "", 400, "want errors, slow, hang, refuse, unhealthy")
 	i.expect("POST", "/break?mode=errors", "", 200, "")
 	i.expect("GET", "/", "", 500, "meant to fail")
 	i.expect("GET", "/health", "", 200, "ok")
@@ -117,6 +117,21 @@ func TestBreak(t *testing.T) {
 	i.expect("GET", "/health", "", 503, "unhealthy")
 	i.expect("POST", "/break", "", 200, "")
 	i.expect("GET", "/health", "", 200, "ok")
+}
+
+func TestRefusesConnectionsOnceItIsAsked(t *testing.T) {
+	i := start(t, Options{Fault: FaultRefuse})
+	i.expect("GET", "/health", "", 200, "ok")
+	if res, err := i.client.Get("http://" + i.addr + "/"); err == nil {
+		t.Fatalf("got status %d; want the connection cut", res.StatusCode)
+	}
+	if c, err := net.Dial("tcp", i.addr); err == nil {
+		c.Close()
+		t.Fatal("it still takes connections")
+	}
+	if err := i.stop(); err != nil {
+		t.Fatalf("got %v; want the process to live until it is stopped", err)
+	}
 }
 
 // worked runs s.work beside the test, in a bubble, and returns a channel that is closed with its end.

@@ -5,6 +5,8 @@ import (
 	"math"
 	"math/rand/v2"
 	"time"
+
+	"github.com/valyala/fasthttp"
 )
 
 // Fault is a way of being broken.
@@ -16,6 +18,7 @@ const (
 	FaultErrors    Fault = "errors"    // 500 to everything
 	FaultSlow      Fault = "slow"      // ten times the latency, and at least a second
 	FaultHang      Fault = "hang"      // no answer until it is repaired or stopped
+	FaultRefuse    Fault = "refuse"    // the process lives, but from the next request on it takes no connection; beyond repair
 	FaultUnhealthy Fault = "unhealthy" // /health answers 503, the rest is well
 )
 
@@ -33,14 +36,30 @@ type faultState struct {
 // Break makes the instance misbehave from now on; FaultNone repairs it.
 func (s *Server) Break(fault Fault) error {
 	switch fault {
-	case FaultNone, FaultErrors, FaultSlow, FaultHang, FaultUnhealthy:
+	case FaultNone, FaultErrors, FaultSlow, FaultHang, FaultRefuse, FaultUnhealthy:
 	default:
-		return fmt.Errorf("mode: got %q; want errors, slow, hang, unhealthy, or nothing to repair", fault)
+		return fmt.Errorf("mode: got %q; want errors, slow, hang, refuse, unhealthy, or nothing to repair", fault)
 	}
 	if old := s.state.Swap(&faultState{fault, make(chan struct{})}); old != nil {
 		close(old.replaced)
 	}
 	return nil
+}
+
+// refuse cuts the connection of a request, and closes the listener with the first that is not about the instance's
+// health: an instance that never was well would get no requests to refuse.
+func (s *Server) refuse(ctx *fasthttp.RequestCtx) bool {
+	if s.state.Load().fault != FaultRefuse && !s.deaf.Load() {
+		return false
+	}
+	if string(ctx.Path()) == "/health" && !s.deaf.Load() {
+		return false
+	}
+	if s.deaf.CompareAndSwap(false, true) {
+		s.listener.Close()
+	}
+	ctx.Conn().Close()
+	return true
 }
 
 // work takes the time of one request in one of the slots, and reports whether it went well. A slot

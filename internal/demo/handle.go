@@ -15,6 +15,9 @@ const maxBytes = 1 << 40
 
 // handle answers one request. What steers the instance takes no time and no slot.
 func (s *Server) handle(ctx *fasthttp.RequestCtx) {
+	if s.refuse(ctx) {
+		return
+	}
 	ctx.Response.Header.Set("X-Demo-Version", s.opts.Version)
 	ctx.Response.Header.Set("X-Demo-Instance", s.name)
 	switch path := string(ctx.Path()); path {
@@ -26,7 +29,7 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 		s.upgrade(ctx)
 	default:
 		if !s.work() {
-			refuse(ctx, fasthttp.StatusInternalServerError, "this request was meant to fail\n")
+			decline(ctx, fasthttp.StatusInternalServerError, "this request was meant to fail\n")
 			return
 		}
 		s.answer(ctx, path)
@@ -49,29 +52,29 @@ func (s *Server) answer(ctx *fasthttp.RequestCtx, path string) {
 	}
 }
 
-// refuse answers with an error and keeps the headers that tell who answers.
-func refuse(ctx *fasthttp.RequestCtx, status int, text string) {
+// decline answers with an error and keeps the headers that tell who answers.
+func decline(ctx *fasthttp.RequestCtx, status int, text string) {
 	ctx.SetStatusCode(status)
 	ctx.SetBodyString(text)
 }
 
 func (s *Server) health(ctx *fasthttp.RequestCtx) {
 	if s.state.Load().fault == FaultUnhealthy {
-		refuse(ctx, fasthttp.StatusServiceUnavailable, "unhealthy\n")
+		decline(ctx, fasthttp.StatusServiceUnavailable, "unhealthy\n")
 		return
 	}
 	ctx.SetBodyString("ok\n")
 }
 
-// breakByRequest is POST /break?mode=errors|slow|hang|unhealthy, and without a mode the repair.
+// breakByRequest is POST /break?mode=errors|slow|hang|refuse|unhealthy, and without a mode the repair.
 func (s *Server) breakByRequest(ctx *fasthttp.RequestCtx) {
 	if !ctx.IsPost() {
-		refuse(ctx, fasthttp.StatusMethodNotAllowed, "want POST\n")
+		decline(ctx, fasthttp.StatusMethodNotAllowed, "want POST\n")
 		return
 	}
 	mode := Fault(ctx.QueryArgs().Peek("mode"))
 	if err := s.Break(mode); err != nil {
-		refuse(ctx, fasthttp.StatusBadRequest, err.Error()+"\n")
+		decline(ctx, fasthttp.StatusBadRequest, err.Error()+"\n")
 		return
 	}
 	fmt.Fprintf(ctx, "mode is %q\n", mode)
@@ -89,7 +92,7 @@ func (s *Server) echo(ctx *fasthttp.RequestCtx) {
 func (s *Server) bytes(ctx *fasthttp.RequestCtx) {
 	n, err := strconv.ParseInt(string(ctx.QueryArgs().Peek("n")), 10, 64)
 	if err != nil || n < 0 || n > maxBytes {
-		refuse(ctx, fasthttp.StatusBadRequest, fmt.Sprintf("n: got %q; want 0 to %d\n", ctx.QueryArgs().Peek("n"), int64(maxBytes)))
+		decline(ctx, fasthttp.StatusBadRequest, fmt.Sprintf("n: got %q; want 0 to %d\n", ctx.QueryArgs().Peek("n"), int64(maxBytes)))
 		return
 	}
 	ctx.SetContentType("application/octet-stream")

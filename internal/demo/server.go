@@ -37,7 +37,10 @@ type Server struct {
 	slots chan struct{} // nil: no bound
 	state atomic.Pointer[faultState]
 	done  chan struct{} // closed when Run begins to stop
-	name  string        // own address, told in answers; set by Run before it serves
+	deaf  atomic.Bool   // the listener was closed by FaultRefuse
+
+	name     string       // own address, told in answers; set by Run before it serves
+	listener net.Listener // likewise
 }
 
 // New returns an instance that does not listen yet.
@@ -63,7 +66,7 @@ func New(opts Options) (*Server, error) {
 // Run serves on ln, which it closes, until ctx ends; then it lets requests under way finish for
 // at most 10s and ends streams. Call it once.
 func (s *Server) Run(ctx context.Context, ln net.Listener) error {
-	s.name = ln.Addr().String()
+	s.name, s.listener = ln.Addr().String(), ln
 	server := &fasthttp.Server{
 		Handler:               s.handle,
 		Name:                  "gatewayd-demo",
@@ -78,6 +81,11 @@ func (s *Server) Run(ctx context.Context, ln net.Listener) error {
 	go func() { failed <- server.Serve(ln) }()
 	select {
 	case err := <-failed:
+		if s.deaf.Load() {
+			<-ctx.Done()
+			close(s.done)
+			return nil
+		}
 		return fmt.Errorf("cannot serve on %s: %w", ln.Addr(), err)
 	case <-ctx.Done():
 	}
@@ -86,6 +94,9 @@ func (s *Server) Run(ctx context.Context, ln net.Listener) error {
 	defer cancel()
 	err := server.ShutdownWithContext(stopCtx)
 	<-failed
+	if s.deaf.Load() { // the listener was closed before
+		err = nil
+	}
 	if errors.Is(err, context.DeadlineExceeded) {
 		return fmt.Errorf("requests were still under way %s after the stop", stopTimeout)
 	}

@@ -35,7 +35,7 @@ func (s *Server) upgrade(ctx *fasthttp.RequestCtx) {
 	key := string(head.Peek("Sec-WebSocket-Key"))
 	if !strings.EqualFold(string(head.Peek("Upgrade")), "websocket") || key == "" {
 		ctx.Response.Header.Set("Upgrade", "websocket")
-		refuse(ctx, fasthttp.StatusUpgradeRequired, "want a WebSocket handshake\n")
+		decline(ctx, fasthttp.StatusUpgradeRequired, "want a WebSocket handshake\n")
 		return
 	}
 	sum := sha1.Sum([]byte(key + acceptGUID))
