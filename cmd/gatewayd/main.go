@@ -7,18 +7,21 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"gatewayd/internal/gateway"
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	code := run(ctx, os.Args[1:], program{
-		env:    os.Getenv,
-		stdin:  os.Stdin,
-		stdout: os.Stdout,
-		stderr: os.Stderr,
-		notify: signal.Notify,
-		serve:  serveGateway,
+		env:     os.Getenv,
+		stdin:   os.Stdin,
+		stdout:  os.Stdout,
+		stderr:  os.Stderr,
+		notify:  signal.Notify,
+		serve:   serveGateway,
+		scaling: gateway.ScalerSpec,
 	})
 	os.Exit(code)
 }

@@ -47,7 +47,7 @@ func (g *Gateway) configureScaling(s *service) {
 		s.scale.spec = nil
 		return
 	}
-	s.scale.spec = scalerSpec(s.spec)
+	s.scale.spec = ScalerSpec(s.spec)
 	if s.scale.state == nil {
 		s.scale.state = &scaler.State{Target: s.spec.Scaling.MinInstances, Known: true}
 	}
@@ -57,8 +57,8 @@ func (g *Gateway) configureScaling(s *service) {
 	}
 }
 
-// scalerSpec translates the settings.
-func scalerSpec(spec *config.Service) *scaler.Spec {
+// ScalerSpec translates the scaling settings of a service that was validated. The result shares nothing with spec.
+func ScalerSpec(spec *config.Service) *scaler.Spec {
 	sc := &spec.Scaling
 	out := &scaler.Spec{
 		Service: spec.Name, Disabled: !sc.Enabled, MinInstances: sc.MinInstances, MaxInstances: sc.MaxInstances,
@@ -335,4 +335,7 @@ func (g *Gateway) noteDecision(s *service, d *scaler.Decision) {
 		policy = "manual"
 	}
 	s.scale.decisions[decisionKey{string(d.Direction), policy}]++
+	if err := g.kept.decisions.Append(d.At, *d); err != nil {
+		g.log.Error("cannot keep a decision of the scaler", "service", s.name, "err", err)
+	}
 }
