@@ -29,7 +29,7 @@ type Service struct {
 	Instances []Instance `key:"instances" example:"[{address: \"127.0.0.1:9001\", weight: 2}]"`
 	// What runs the instances.
 	Provider *Provider `key:"provider" example:"{process: {command: [./shop, --listen, \"{{.Address}}\"]}}"`
-	// The version to begin with; deployments change it, and the state file keeps that.
+	// The version that runs. `gatewayd deploy` changes it, and the state file keeps that; another version written here begins a rollout to it when the file is read again.
 	Version string `key:"version" default:"v1" format:"name"`
 	// What one instance takes.
 	Resources Resources `key:"resources" example:"{cpu: 1, memory: 512MiB, pool: on-demand, priority: 10}"`

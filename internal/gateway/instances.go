@@ -18,11 +18,16 @@ import (
 
 // syncListed brings the instances of a service with listed ones in line with its settings.
 func (g *Gateway) syncListed(s *service) {
-	r := s.revision(s.spec.Version)
-	if r == nil {
-		s.revisions = nil
+	var r *revision
+	switch {
+	case len(s.revisions) == 0:
 		r = s.addRevision(s.spec.Version, api.RoleStable)
 		r.weight = 100
+	case s.revisions[0].version != s.spec.Version: // the same instances under another name
+		r = s.revisions[0]
+		r.version, r.stats = s.spec.Version, proxy.NewRevisionStats(s.name, s.spec.Version)
+	default:
+		r = s.revisions[0]
 	}
 	for _, i := range slices.Clone(r.instances) {
 		if !slices.ContainsFunc(s.spec.Instances, func(c config.Instance) bool { return c.Address == i.id }) {

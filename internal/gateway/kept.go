@@ -23,6 +23,7 @@ type kept struct {
 	rollouts  store.Bucket[rollout.State]
 	processes store.Bucket[[]process.Record]
 	events    *store.Log[events.Event]
+	decisions *store.Log[scaler.Decision]
 }
 
 // keptService is what is kept of one service.
@@ -48,6 +49,11 @@ func (g *Gateway) openKept(cfg *config.Config) error {
 		MaxEntries: cfg.State.Retention.Events, MaxAge: cfg.State.Retention.Age,
 	}); err != nil {
 		return fmt.Errorf("cannot read the events of earlier runs: %w", err)
+	}
+	if k.decisions, err = store.NewLog[scaler.Decision](g.db, "decisions", store.LogOptions{
+		MaxEntries: cfg.State.Retention.Decisions * max(1, len(cfg.Services)), MaxAge: cfg.State.Retention.Age,
+	}); err != nil {
+		return fmt.Errorf("cannot read the decisions of earlier runs: %w", err)
 	}
 	names := store.NewBucket[string](g.db, "gateway")
 	id, ok, err := names.Get("identity")
@@ -87,8 +93,23 @@ func (g *Gateway) restoreService(s *service, spec *config.Service) {
 		s.scale.state = doc.Scaling
 		s.scale.heldBy = doc.HeldBy
 	}
+	g.restoreDecision(s)
 	if doc.Maintenance.Mode != "" {
 		s.maintenance = doc.Maintenance
+	}
+}
+
+// restoreDecision shows the last decision of earlier runs until there is a new one.
+func (g *Gateway) restoreDecision(s *service) {
+	all, err := g.kept.decisions.Since(time.Time{}, g.now())
+	if err != nil {
+		g.log.Warn("cannot read all decisions of earlier runs", "err", err)
+	}
+	for i := len(all) - 1; i >= 0; i-- {
+		if all[i].Service == s.name {
+			s.scale.last = &all[i]
+			return
+		}
 	}
 }
 

@@ -109,7 +109,10 @@ func (g *Gateway) apply(cfg *config.Config) error {
 	}
 	g.cfg, g.sites = cfg, p.sites
 	setLevel(g.level, cfg.Log.Level)
-	before := g.ordered
+	before, specs := g.ordered, map[string]*config.Service{}
+	for _, s := range before {
+		specs[s.name] = s.spec
+	}
 	g.ordered = make([]*service, len(p.order))
 	known := map[string]*service{}
 	for name, i := range p.order {
@@ -130,7 +133,21 @@ func (g *Gateway) apply(cfg *config.Config) error {
 	g.applyMonitoring(cfg)
 	g.settle()
 	p.listeners.Commit()
+	for _, s := range g.ordered {
+		g.followVersion(s, specs[s.name])
+	}
 	return nil
+}
+
+// followVersion begins a rollout where the owner wrote another version into the file of a running gateway.
+func (g *Gateway) followVersion(s *service, before *config.Service) {
+	if before == nil || s.runner == nil || before.Version == s.spec.Version || s.stable() == nil || s.stable().version == s.spec.Version {
+		return
+	}
+	if _, err := g.startRollout(s, g.planOf(s, api.RolloutRequest{Version: s.spec.Version}), true, "the config file"); err != nil {
+		g.publishEvent(events.Event{Type: events.DeploymentFailed, Service: s.name, Revision: s.spec.Version, Severity: events.Critical,
+			Message: fmt.Sprintf("the config asks for version %s of %s, and no rollout can begin: %v", s.spec.Version, s.name, err)})
+	}
 }
 
 func (g *Gateway) applyService(spec *config.Service, p *prepared) *service {
