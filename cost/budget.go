@@ -1,6 +1,7 @@
 package cost
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 )
@@ -9,6 +10,9 @@ import (
 type Budget struct {
 	MaxPerHour Money
 	PerMonth   Money
+	// WarnShare is the part of PerMonth from which a forecast is a warning; one beyond PerMonth is critical then. 0: a forecast
+	// beyond PerMonth is a warning.
+	WarnShare float64
 }
 
 // BudgetKind says which bound a BudgetAlert is about.
@@ -34,7 +38,7 @@ type BudgetAlert struct {
 const nearHour = 0.9
 
 // Check tells what of the budget is in danger by s: critical when the month's is spent or
-// the hourly one reached, a warning when the forecast exceeds the month's, or nine tenths of the
+// the hourly one reached, a warning when the forecast exceeds the month's (see WarnShare), or nine tenths of the
 // hourly one are in use. A forecast needs a day of the month to be told.
 func (b Budget) Check(s Statement) []BudgetAlert {
 	var list []BudgetAlert
@@ -51,9 +55,9 @@ func (b Budget) Check(s Statement) []BudgetAlert {
 			Kind: BudgetSpent, Critical: true, Value: s.Total.Month, Limit: b.PerMonth,
 			Text: fmt.Sprintf("this month has cost %s, its budget is %s", s.Total.Month, b.PerMonth),
 		})
-	case s.Total.Forecast > b.PerMonth && s.At.Sub(s.Since) >= 24*time.Hour:
+	case float64(s.Total.Forecast) > cmp.Or(b.WarnShare, 1)*float64(b.PerMonth) && s.At.Sub(s.Since) >= 24*time.Hour:
 		list = append(list, BudgetAlert{
-			Kind: BudgetForecast, Value: s.Total.Forecast, Limit: b.PerMonth,
+			Kind: BudgetForecast, Critical: b.WarnShare > 0 && s.Total.Forecast > b.PerMonth, Value: s.Total.Forecast, Limit: b.PerMonth,
 			Text: fmt.Sprintf("this month will cost %s if the last week is a guide, its budget is %s", s.Total.Forecast, b.PerMonth),
 		})
 	}

@@ -3,6 +3,7 @@ package cost
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math"
 	"time"
 )
@@ -35,6 +36,12 @@ func newMemoryHistogram() *histogram { return newHistogram(1e7, 1e12) }
 func newHistogram(first, last float64) *histogram {
 	n := math.Log(last*(bucketGrowth-1)/first+1) / math.Log(bucketGrowth)
 	return &histogram{first: first, buckets: int(math.Ceil(n)) + 1, weights: map[int]float64{}}
+}
+
+func (h *histogram) clone() *histogram {
+	c := *h
+	c.weights = maps.Clone(h.weights)
+	return &c
 }
 
 func (h *histogram) bucket(v float64) int {

@@ -1,6 +1,7 @@
 package cost
 
 import (
+	"maps"
 	"math"
 	"time"
 )
@@ -31,6 +32,13 @@ type dailyPeak struct {
 // NewSizing knows nothing yet.
 func NewSizing() *Sizing {
 	return &Sizing{CPU: newCPUHistogram(), Memory: newMemoryHistogram(), Peaks: map[string]dailyPeak{}}
+}
+
+// Clone is a copy that shares nothing with s.
+func (s *Sizing) Clone() *Sizing {
+	c := *s
+	c.CPU, c.Memory, c.Peaks = s.CPU.clone(), s.Memory.clone(), maps.Clone(s.Peaks)
+	return &c
 }
 
 // Add takes in what one instance uses; call it about once a minute for each. A

@@ -41,6 +41,17 @@ type Day struct {
 	Cost Money  `json:"cost"`
 }
 
+// Running counts the instances that the last Observe was told of.
+func (l *Ledger) Running() map[Key]int {
+	n := map[Key]int{}
+	for _, m := range l.meters {
+		if m.Seen.Equal(l.last) {
+			n[m.Key]++
+		}
+	}
+	return n
+}
+
 // Statement sums up to the last Observe.
 func (l *Ledger) Statement() Statement {
 	local := l.last.In(l.zone)

@@ -71,6 +71,7 @@ type ServiceReport struct {
 	Memory       *float64     `json:"memory,omitempty"`
 	MaxQueue     float64      `json:"maxQueue"`
 	Scalings     int          `json:"scalings"`
+	Cost         float64      `json:"cost"` // of the time that was watched; 0 where no prices are set
 	Points       []ChartPoint `json:"points"`
 }
 
@@ -143,6 +144,7 @@ func (s *service) report(q ReportRequest) ServiceReport {
 		Service: s.name, Requests: sum.requests, Rejected: sum.rejected, Errors: sum.errors,
 		ErrorPercent: 100 * sum.errorShare(), P50: millis(sum.latency, 0.5), P95: millis(sum.latency, 0.95), P99: millis(sum.latency, 0.99),
 		Instances: zeroNaN(sum.instances.mean()), CPU: known(sum.cpu.mean()), Memory: known(sum.memory.mean()), MaxQueue: float64(sum.queue.max),
+		Cost: zeroNaN(sum.cost.mean()) * float64(sum.ticks) / 3600, // one tick is a second
 	}
 	r.Points = s.points(q)
 	if begin := later(q.From, s.series.first); q.To.After(begin) {

@@ -59,6 +59,7 @@ type Instance struct {
 	ID          string        `json:"id"`
 	Address     string        `json:"address"`
 	Weight      int           `json:"weight"`
+	Pool        string        `json:"pool,omitempty"` // resource pool that it takes its resources from
 	State       InstanceState `json:"state"`
 	Reason      string        `json:"reason,omitempty"` // why it is not ready
 	InFlight    int64         `json:"inFlight"`

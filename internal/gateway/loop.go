@@ -70,6 +70,9 @@ func (g *Gateway) everySecond(now time.Time) {
 			}
 		})
 	}
+	if g.ticks%(30*10) == 0 {
+		g.keepServices() // what was learned meanwhile
+	}
 	g.observe(now)
 }
 
@@ -108,6 +111,7 @@ func (g *Gateway) steer(s *service, now time.Time) {
 		g.steerListed(s, now)
 		return
 	}
+	g.holdToLimits(s)
 	for _, r := range slices.Clone(s.revisions) {
 		g.steerRevision(s, r, now)
 		if r.role == api.RolePrevious && r.want == 0 && len(r.instances) == 0 {
@@ -153,7 +157,6 @@ func (g *Gateway) steerRevision(s *service, r *revision, now time.Time) {
 			g.startLeaving(s, i, "there are more instances than wanted")
 			leaving = append(leaving, i)
 		}
-		staying = staying[:r.want]
 	}
 	var stop []string
 	for _, i := range leaving {
@@ -164,14 +167,15 @@ func (g *Gateway) steerRevision(s *service, r *revision, now time.Time) {
 		}
 	}
 	count := r.want + len(leaving) - len(stop)
-	if count == total && len(stop) == 0 && r.asked == count {
-		return
-	}
-	if r.asked != count || len(stop) > 0 {
-		r.asked = count
+	// What was asked for is asked for again while it has not come about: a container may have been removed by hand, a script have done nothing.
+	if r.asked != count || len(stop) > 0 || total != count && now.Sub(r.askedAt) >= askAgainAfter {
+		r.asked, r.askedAt = count, now
 		s.runner.set(r.version, wish{count, stop})
 	}
 }
+
+// askAgainAfter is how long a provider has to bring about what it was asked for, before it is asked again.
+const askAgainAfter = 5 * time.Second
 
 // victims returns the n instances that go first: those that serve nothing yet, then the least loaded, then the newest.
 func victims(from []*instance, n int) []*instance {

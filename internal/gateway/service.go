@@ -42,6 +42,7 @@ type service struct {
 
 	rates      rates
 	rateWindow rateWindow
+	nextPool   string // where its next instance goes; empty: there are no pools
 
 	view  *proxy.ServiceView // as published
 	dirty bool               // view has to be built anew
@@ -58,10 +59,11 @@ type revision struct {
 	stats         *proxy.RevisionStats
 	pool          *balancer.Pool
 	instances     []*instance
-	want          int    // instances that should run; with a runner
-	startFailures int    // since it last became a candidate
-	startError    string // of the last one
-	asked         int    // of the provider last, leaving ones included; -1: never
+	want          int       // instances that should run; with a runner
+	startFailures int       // since it last became a candidate
+	startError    string    // of the last one
+	asked         int       // of the provider last, leaving ones included; -1: never
+	askedAt       time.Time // when
 }
 
 // instance is one running copy.
@@ -69,6 +71,7 @@ type instance struct {
 	id       string
 	version  string
 	weight   int
+	pool     string             // the resource pool that it takes its resources from; empty: none
 	info     scaler.Instance    // as its provider told last; with a runner
 	endpoint *balancer.Endpoint // nil while it has no address
 	runner   *runner            // nil where it was listed

@@ -50,6 +50,7 @@ func (g *Gateway) copyViews() {
 		v.status.Overall = worse(v.status.Overall, api.Degraded)
 		v.status.Reasons = append(v.status.Reasons, "the state file cannot be written: "+err.Error())
 	}
+	g.addJudgement(&v.status)
 	g.views.Store(v)
 }
 
@@ -106,7 +107,7 @@ func compareStarted(a, b *time.Time, idA, idB string) int {
 }
 
 func (s *service) describeInstance(i *instance) api.Instance {
-	v := api.Instance{ID: i.id, Address: i.info.Address, Weight: i.weight, State: i.state(), Reason: i.reason, Restarts: i.info.Restarts}
+	v := api.Instance{ID: i.id, Address: i.info.Address, Weight: i.weight, Pool: i.pool, State: i.state(), Reason: i.reason, Restarts: i.info.Restarts}
 	if i.endpoint != nil {
 		v.Address, v.InFlight = i.endpoint.Address, i.endpoint.InFlight()
 	}
