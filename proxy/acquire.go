@@ -160,8 +160,11 @@ func (x *exchange) pick() bool {
 	if x.pickFrom(first) {
 		return true
 	}
-	if v.Revisions[first].Pool.Why() == balancer.AtLimit && x.attempt == 0 {
-		return false // it is fit, only busy: the weights hold, the request waits
+	trial := v.Trial && first != v.Stable
+	if v.Revisions[first].Pool.Why() == balancer.AtLimit && x.attempt == 0 && !trial {
+		// It is fit, only busy: the weights hold, the request waits. Only a version on trial is not waited for: one that hangs would
+		// hold up the whole queue, and stable has the capacity for all.
+		return false
 	}
 	for i := range v.Revisions {
 		if i != first && x.pickFrom(i) {
