@@ -5,7 +5,7 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo deve
 LDFLAGS := -s -w -X main.version=$(VERSION)
 PKGS    := ./...
 
-.PHONY: build run load test check fuzz bench bench-autoscale docker debian test-debian test-docker test-browser docs clean
+.PHONY: build run load test check fuzz bench bench-autoscale bench-rollout docker debian test-debian test-docker test-browser docs clean
 
 build: ## the program
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/gatewayd
@@ -35,6 +35,9 @@ bench: build ## side by side with nginx, HAProxy and others; installs them
 
 bench-autoscale: ## the scaler on synthetic traces, or on TRACES=folder
 	$(GO) run ./bench/autoscale $(if $(TRACES),-traces $(TRACES))
+
+bench-rollout: build ## broken and good versions at 500 requests/s; CASE=regexp RUNS=n
+	$(GO) run ./bench/rollout -gatewayd $(BIN) $(if $(CASE),-case '$(CASE)') $(if $(RUNS),-runs $(RUNS))
 
 docker: ## the image
 	docker build --build-arg VERSION=$(VERSION) -t gatewayd:$(VERSION) .
