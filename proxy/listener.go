@@ -117,6 +117,9 @@ func (s *Server) open(name, address string, leaving []*listener) (*listener, err
 			return l, nil
 		}
 	}
+	if l.tcp = s.takeInherited(name, address); l.tcp != nil {
+		return l, nil
+	}
 	ln, err := net.Listen("tcp", address)
 	if err != nil {
 		return nil, err
@@ -137,13 +140,14 @@ func (ch *Change) Commit() {
 	s := ch.server
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.dropInherited()
 	for _, l := range ch.remove {
 		delete(s.listeners, l.name)
 		l.close()
 	}
 	for _, l := range ch.add {
 		s.listeners[l.name] = l
-		s.serving.Add(1)
+		s.accepting.Add(1)
 		go l.accept()
 	}
 }
@@ -159,13 +163,15 @@ func (s *Server) Addresses() map[string]net.Addr {
 	return m
 }
 
+// closeListeners stops to listen. When it returns, every connection that was accepted is tracked.
 func (s *Server) closeListeners() {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	for name, l := range s.listeners {
 		delete(s.listeners, name)
 		l.close()
 	}
+	s.mu.Unlock()
+	s.accepting.Wait()
 }
 
 func (l *listener) close() {
@@ -184,7 +190,7 @@ func (l *listener) maxConnections() int64 {
 
 // accept runs until the listener is closed.
 func (l *listener) accept() {
-	defer l.server.serving.Done()
+	defer l.server.accepting.Done()
 	pause := time.Duration(0)
 	for {
 		if !l.slots.take(l.maxConnections) {
@@ -208,34 +214,44 @@ func (l *listener) accept() {
 			continue
 		}
 		pause = 0
+		c, err := l.newConn(nc)
+		if err != nil || !l.server.track(c) {
+			nc.Close()
+			l.slots.give()
+			continue
+		}
 		l.server.serving.Add(1)
-		go l.serve(nc)
+		go l.serve(c)
 	}
 }
 
-func (l *listener) serve(tcp *net.TCPConn) {
-	s := l.server
-	defer s.serving.Done()
-	defer l.slots.give()
+// newConn wraps a connection that was accepted.
+func (l *listener) newConn(tcp *net.TCPConn) (*h1conn, error) {
 	site := l.site()
-	raw, err := tcp.SyscallConn()
-	if err != nil || site == nil {
-		tcp.Close()
-		return
+	if site == nil {
+		return nil, net.ErrClosed
 	}
-	c := &h1conn{server: s, ln: l, nc: tcp, tcp: tcp, raw: raw, site: site}
+	raw, err := tcp.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	c := &h1conn{server: l.server, ln: l, nc: tcp, tcp: tcp, raw: raw, site: site}
 	if addr, ok := tcp.RemoteAddr().(*net.TCPAddr); ok {
 		c.peer = netip.AddrPortFrom(addr.AddrPort().Addr().Unmap(), uint16(addr.Port))
 	}
 	c.fill = c.readIdle
-	if !s.track(c) {
-		tcp.Close()
-		return
-	}
+	return c, nil
+}
+
+// serve runs a connection that is tracked until it ends.
+func (l *listener) serve(c *h1conn) {
+	s := l.server
+	defer s.serving.Done()
+	defer l.slots.give()
 	defer s.untrack(c)
-	defer s.contain("connection", tcp)
-	if config := site.Settings.TLS; config != nil && !c.handshake(config, site.Settings.HeaderTimeout) {
-		tcp.Close()
+	defer s.contain("connection", c.tcp)
+	if config := c.site.Settings.TLS; config != nil && !c.handshake(config, c.site.Settings.HeaderTimeout) {
+		c.tcp.Close()
 		return
 	}
 	c.serve()

@@ -39,10 +39,12 @@ type Server struct {
 
 	mu        sync.Mutex // protects what follows
 	listeners map[string]*listener
+	inherited []*listener // sockets that Prepare takes in place of opening the same address
 	conns     map[*h1conn]struct{}
-	empty     chan struct{} // closed when the last connection goes while draining
-	closed    bool          // no connection is taken in any more
-	serving   sync.WaitGroup
+	empty     chan struct{}  // closed when the last connection goes while draining
+	closed    bool           // no connection is taken in any more
+	serving   sync.WaitGroup // connections and mirrored requests
+	accepting sync.WaitGroup // accept loops
 }
 
 // New builds a server that serves nothing yet.
@@ -105,17 +107,9 @@ func (s *Server) Drain() {
 func (s *Server) Shutdown(ctx context.Context) (cut int) {
 	s.Drain()
 	s.closeListeners()
-	s.mu.Lock()
-	if len(s.conns) > 0 {
-		s.empty = make(chan struct{})
-	}
-	empty := s.empty
-	s.mu.Unlock()
-	if empty != nil {
-		select {
-		case <-empty:
-		case <-ctx.Done():
-		}
+	select {
+	case <-s.whenEmpty():
+	case <-ctx.Done():
 	}
 	s.cancel(errShutdown)
 	s.mu.Lock()
