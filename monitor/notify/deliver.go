@@ -46,7 +46,7 @@ func (s *Sender) serve(ctx context.Context, r Receiver, q *queue) {
 			return
 		}
 		if failed == nil || failed.final || time.Since(n.At) > alertsAge {
-			s.finish(r.ID(), q, n, failed)
+			s.finish(r, q, n, failed)
 			failures = 0
 			continue
 		}
@@ -76,16 +76,16 @@ func (s *Sender) release(q *queue) {
 }
 
 // finish takes the oldest message off the queue, delivered or given up.
-func (s *Sender) finish(id string, q *queue, n monitor.Notification, failed *failure) {
+func (s *Sender) finish(r Receiver, q *queue, n monitor.Notification, failed *failure) {
 	s.mu.Lock()
 	q.sending = false
 	q.Queue = q.Queue[1:]
-	if failed == nil {
+	if failed == nil && r.Kind == Alertmanager {
 		q.active(n)
 	}
 	s.unsaved = true
 	s.mu.Unlock()
-	s.note(id, failed, true)
+	s.note(r.ID(), failed, true)
 }
 
 // note counts an attempt, and logs when deliveries begin to fail, succeed again, or something is lost.
