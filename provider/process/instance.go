@@ -85,8 +85,8 @@ func (p *Provider) supervise(in *instance) {
 			continue
 		case <-in.stop:
 		case <-in.leave:
-			if p.o.OnExit == Adopt && !p.mustStop(in) {
-				pr.leave()
+			if p.leaves(in) {
+				p.letGo(pr)
 				return
 			}
 		}
@@ -97,11 +97,11 @@ func (p *Provider) supervise(in *instance) {
 	}
 }
 
-// mustStop tells whether in was asked to stop, apart from the gateway's own end.
-func (p *Provider) mustStop(in *instance) bool {
+// leaves tells whether in lives on when the gateway ends: it was not asked to stop, and is left by its mode or handed over.
+func (p *Provider) leaves(in *instance) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return in.stopped
+	return !in.stopped && (p.o.OnExit == Adopt || p.releasing)
 }
 
 // bring returns the running process of in, started as often as it takes, or nil when in has to end first.

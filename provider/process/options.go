@@ -36,7 +36,10 @@ type Options struct {
 	Output      Output
 	StopTimeout time.Duration // between SIGTERM and SIGKILL; 0 is none
 	OnExit      OnExit        // default Stop
-	Backoff     Backoff
+	// TakeOver has Run adopt what is on record with OnExit Stop too: an earlier gateway has released it (Provider.Release), and lives
+	// until it ends.
+	TakeOver bool
+	Backoff  Backoff
 	// CgroupRoot is a cgroup v2 folder in which a group per instance is made. Default: the gateway's own group. Where no
 	// group can be made there, usage comes from /proc and OOM kills go unseen.
 	CgroupRoot string

@@ -26,6 +26,7 @@ type proc struct {
 	left      chan struct{} // closed by leave
 	unwatched chan struct{} // closed when watch has returned
 	stopBy    atomic.Int64  // set by stop: until when (Unix ns) the group may end by itself
+	released  atomic.Bool   // another gateway looks after it: here it is only waited for
 
 	reaping sync.Mutex // held to signal, and to wait for the process
 	reaped  bool       // its number may be another's; protected by reaping
@@ -93,12 +94,17 @@ func (p *proc) closeFD() {
 	}
 }
 
-// watch waits until the process has ended, kills what is left of its group, and closes exited; or it returns after
-// leave. It runs in a goroutine of its own.
+// watch waits until the process has ended, kills what is left of its group, and closes exited; or it returns after leave, or at the end of
+// a released one. It runs in a goroutine of its own.
 func (p *proc) watch() {
 	defer close(p.unwatched)
 	defer p.closeFD()
 	if !p.await() {
+		return
+	}
+	if p.released.Load() {
+		p.cmd.Wait()
+		p.sink.finish()
 		return
 	}
 	p.awaitGroup()

@@ -22,6 +22,8 @@ type Provider struct {
 	bootID     string
 	executable string
 	launcher   *launcher
+	// stopLauncher ends the thread on which the kernel's signal to instances hangs.
+	stopLauncher chan struct{}
 
 	// Set by Run before ready is closed.
 	changed func()
@@ -36,9 +38,11 @@ type Provider struct {
 	instances map[string]*instance
 	backoffs  map[string]*backoff // by version
 	closed    bool                // Run ends: nothing is started any more
+	releasing bool                // Run ends without ending instances
 	changes   uint64              // how often save was asked for
 
 	supervisors sync.WaitGroup // Add is called under mu, and not when closed
+	released    sync.WaitGroup // own children that live on after Run
 }
 
 var _ scaler.Provider = (*Provider)(nil)
@@ -62,16 +66,17 @@ func New(o Options) (*Provider, error) {
 		return nil, err
 	}
 	return &Provider{
-		o:          o,
-		command:    command,
-		identity:   id,
-		bootID:     bootID(),
-		executable: executable,
-		launcher:   newLauncher(),
-		ready:      make(chan struct{}),
-		ended:      make(chan struct{}),
-		instances:  map[string]*instance{},
-		backoffs:   map[string]*backoff{},
+		o:            o,
+		command:      command,
+		identity:     id,
+		bootID:       bootID(),
+		executable:   executable,
+		launcher:     newLauncher(),
+		stopLauncher: make(chan struct{}),
+		ready:        make(chan struct{}),
+		ended:        make(chan struct{}),
+		instances:    map[string]*instance{},
+		backoffs:     map[string]*backoff{},
 	}, nil
 }
 
@@ -82,12 +87,8 @@ func New(o Options) (*Provider, error) {
 func (p *Provider) Run(ctx context.Context, changed func()) error {
 	defer close(p.ended)
 	p.changed = changed
-	stop := make(chan struct{})
-	go p.launcher.run(stop)
-	defer func() {
-		close(stop)
-		<-p.launcher.done
-	}()
+	go p.launcher.run(p.stopLauncher)
+	defer p.endLauncher()
 	var err error
 	if p.cgroups, err = newCgroups(p.o.CgroupRoot, p.o.Service, p.o.Logger); err != nil {
 		p.o.Logger.Debug("instances are measured by /proc", "err", err)

@@ -10,7 +10,7 @@ import (
 	"gatewayd/scaler"
 )
 
-// takeStock looks for what an earlier gateway of this owner left running. With Adopt it takes over what is on record; all the rest
+// takeStock looks for what an earlier gateway of this owner left running. With Adopt or TakeOver it takes over what is on record; all the rest
 // it ends, before anything is started, so that nothing runs twice.
 func (p *Provider) takeStock(ctx context.Context) error {
 	records, err := p.o.Load()
@@ -23,7 +23,7 @@ func (p *Provider) takeStock(ctx context.Context) error {
 	}
 	var left []Record
 	for _, r := range records {
-		if p.o.OnExit != Adopt || !p.maybeAdopt(r, found) {
+		if p.o.OnExit != Adopt && !p.o.TakeOver || !p.maybeAdopt(r, found) {
 			left = append(left, r)
 		}
 	}
