@@ -38,6 +38,8 @@ type downstream interface {
 	sentBytes() int64
 	// stalled tells whether the client has taken no byte for as long as it may.
 	stalled() bool
+	// ending tells whether no other exchange may follow on the connection, by what was sent or because of an abort.
+	ending() bool
 	// abort ends the response so that the client cannot take what it got for all of it.
 	abort()
 }

@@ -50,6 +50,7 @@ type exchange struct {
 	bodySpent bool
 	encoder   *encoding // of the present response, nil: it passes as it is
 	outcome   outcome
+	entered   bool // the request is counted as being at its service
 	recorded  bool
 }
 
@@ -75,12 +76,32 @@ func (x *exchange) serve(c *h1conn) (keep bool) {
 			keep = false
 		}
 	}()
-	f := x.run(c.ln.name)
+	return x.finish(x.run(c.ln.name))
+}
+
+// finish tells the client what went wrong, if something did, and counts the request. It returns whether the connection may carry
+// another.
+func (x *exchange) finish(f *failure) (keep bool) {
 	if f != nil {
 		x.fail(f)
 	}
+	x.leave()
 	x.record()
-	return !c.reply.aborted && !c.reply.sentClose && !x.outcome.upgraded
+	return !x.down.ending() && !x.outcome.upgraded
+}
+
+// enter and leave count the requests that are at a service.
+func (x *exchange) enter() {
+	x.view.Arrivals.Add(1)
+	x.view.InFlight.Add(1)
+	x.entered = true
+}
+
+func (x *exchange) leave() {
+	if x.entered {
+		x.entered = false
+		x.view.InFlight.Add(-1)
+	}
 }
 
 func (x *exchange) begin(s *Server, down downstream, req *message.Request) {
@@ -104,32 +125,42 @@ func (x *exchange) release(bufs *buffers) {
 
 // run returns nil when the client got an answer, be it of the instance or of a rule.
 func (x *exchange) run(listener string) *failure {
+	if done, f := x.prepare(listener); done || f != nil {
+		return f
+	}
+	if f := x.acquire(); f != nil {
+		return f
+	}
+	return x.tryAll()
+}
+
+// prepare does all that comes before an endpoint is picked, up to the head that goes to the instance. It waits for nothing. done means that a
+// rule has answered the request.
+func (x *exchange) prepare(listener string) (done bool, f *failure) {
 	x.snap = x.server.snapshot.Load()
 	x.site = x.snap.Sites[listener]
 	if x.site == nil {
-		return failNoRoute
+		return false, failNoRoute
 	}
 	x.identify()
 	if done, f := x.answerHere(); done || f != nil {
-		return f
+		return done, f
 	}
 	found := x.site.Router.Match(x.req, x.req.Host)
 	if !found.Found {
 		if found.Allowed != 0 {
 			x.ans.add("Allow", x.site.Router.AppendAllow(nil, found.Allowed))
-			return failMethod
+			return false, failMethod
 		}
-		return failNoRoute
+		return false, failNoRoute
 	}
 	x.route = found.Value
 	if done, f := x.applyRules(); done || f != nil {
-		return f
+		return done, f
 	}
 	x.view = x.snap.Services[x.route.Service]
-	x.view.Arrivals.Add(1)
-	x.view.InFlight.Add(1)
-	defer x.view.Service.InFlight.Add(-1)
-	return x.forwardRequest()
+	x.enter()
+	return x.prepareRequest()
 }
 
 // identify finds out who the client is and under what names the request is known.
@@ -163,13 +194,13 @@ func (x *exchange) answerHere() (done bool, f *failure) {
 
 var allowedMethods = []byte("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")
 
-// forwardRequest tries endpoints until one answers or nothing may be tried any more.
-func (x *exchange) forwardRequest() *failure {
+// prepareRequest does what the service says before it is asked, and prints the head.
+func (x *exchange) prepareRequest() (done bool, f *failure) {
 	if m := x.view.Maintenance; m != nil {
-		return x.replyMaintenance(m)
+		return true, x.replyMaintenance(m)
 	}
 	if x.route.MaxBodyBytes > 0 && x.req.ContentLength > x.route.MaxBodyBytes {
-		return failTooLarge
+		return false, failTooLarge
 	}
 	x.bindSession()
 	if x.view.HashKey.Kind != KeyClientIP || needsHash(x.view) {
@@ -180,17 +211,29 @@ func (x *exchange) forwardRequest() *failure {
 	}
 	x.head = x.appendRequestHead(x.head[:0])
 	x.mirror()
-	if f := x.acquire(); f != nil {
-		return f
-	}
+	return false, nil
+}
+
+// tryAll tries endpoints, the one that is acquired first, until one answers or nothing may be tried any more.
+func (x *exchange) tryAll() *failure {
 	for {
 		f := x.try()
-		x.settleEndpoint(f)
-		x.releaseEndpoint()
-		if f == nil || !x.retry(f) {
+		if !x.again(f) {
 			return f
 		}
 	}
+}
+
+// again ends a try and tells whether there is another one, whose endpoint is then acquired.
+func (x *exchange) again(f *failure) bool {
+	x.endTry(f)
+	return f != nil && x.retry(f)
+}
+
+// endTry settles with the endpoint of a try and gives it back.
+func (x *exchange) endTry(f *failure) {
+	x.settleEndpoint(f)
+	x.releaseEndpoint()
 }
 
 // releaseEndpoint gives the endpoint back and lets the next in the queue have it.
@@ -246,6 +289,5 @@ func (x *exchange) recovered(p any) {
 	if x.recorded {
 		return // the client has its answer
 	}
-	x.fail(failPanic)
-	x.record()
+	x.finish(failPanic)
 }

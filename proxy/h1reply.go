@@ -188,6 +188,7 @@ func (c *h1conn) write(p []byte, last bool) error { return c.reply.write(p, last
 func (c *h1conn) consumeBody()                    { c.body.consumeWhole() }
 func (c *h1conn) sentBytes() int64                { return c.reply.bytes }
 func (c *h1conn) abort()                          { c.reply.abort() }
+func (c *h1conn) ending() bool                    { return c.reply.aborted || c.reply.sentClose }
 func (c *h1conn) start(a *answer, first []byte, last bool) error {
 	return c.reply.start(a, first, last)
 }

@@ -16,14 +16,19 @@ var responseLimits = message.Limits{HeadBytes: bodySize - frameRoom - 1, FieldCo
 // try sends the request to x.endpoint and, if a response comes, passes it on. It returns nil when the client got the
 // response, or what was wrong; whether the response had begun by then is in x.outcome.status.
 func (x *exchange) try() *failure {
-	x.attempt++
-	x.current = attempt{x: x, home: x.endpoint.Transport.(*Transport), began: time.Now()}
-	t := &x.current
+	t := x.beginTry()
 	if f := t.send(); f != nil {
 		t.abandon()
 		return f
 	}
 	return t.relay()
+}
+
+// beginTry makes a new try with x.endpoint the current one.
+func (x *exchange) beginTry() *attempt {
+	x.attempt++
+	x.current = attempt{x: x, home: x.endpoint.Transport.(*Transport), began: time.Now()}
+	return &x.current
 }
 
 // abandon ends what is still under way and closes the connection to the instance.
@@ -152,12 +157,10 @@ func (t *attempt) readResponse() *failure {
 		if err != nil {
 			return t.blame(err)
 		}
-		if x.outcome.firstByte == 0 {
-			x.outcome.firstByte = time.Since(x.start)
-		}
 		if x.res.Status >= 200 {
 			break
 		}
+		x.firstByte()
 		if x.res.Status == 101 {
 			if !agrees(x.res.Upgrade, x.req.Upgrade) {
 				return failMalformedAnswer
@@ -171,6 +174,20 @@ func (t *attempt) readResponse() *failure {
 			return f
 		}
 	}
+	return t.arrived()
+}
+
+// firstByte notes when the first byte of a response came.
+func (x *exchange) firstByte() {
+	if x.outcome.firstByte == 0 {
+		x.outcome.firstByte = time.Since(x.start)
+	}
+}
+
+// arrived counts the head of the final response, which is in x.res, and tells whether it is one to throw away for another try.
+func (t *attempt) arrived() *failure {
+	x := t.x
+	x.firstByte()
 	x.endpoint.Observe(time.Since(t.sent), x.now)
 	x.revision.Stats.FirstByte.Observe(time.Since(t.sent))
 	if (x.route.Retry.Statuses.Has(x.res.Status) || x.onTrial() && x.res.Status >= 500) && x.claim(failStatus) {
