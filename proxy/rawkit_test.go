@@ -17,11 +17,12 @@ import (
 func wire(s string) string { return strings.ReplaceAll(s, "\n", "\r\n") }
 
 const (
-	get       = "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
-	getClose  = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
-	replyOK   = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
-	thenClose = "\x00" // at the end of a recorder's reply: close the connection
-	thenReset = "\x01" // the same, with a reset
+	get        = "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+	getClose   = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+	replyOK    = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+	replyClose = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok"
+	thenClose  = "\x00" // at the end of a recorder's reply: close the connection
+	thenReset  = "\x01" // the same, with a reset
 )
 
 // recorder is an instance that keeps the bytes of every request and answers with the bytes that a test gives it.

@@ -31,6 +31,7 @@ type rig struct {
 	view     *ServiceView
 	pool     balancer.Options
 	more     []router.Rule[*Route]
+	only     []string // hosts of the route; nil: all
 	services []*ServiceView
 	addr     string
 	log      *strings.Builder
@@ -81,7 +82,7 @@ func (r *rig) publish() {
 		r.view.Revisions = []Revision{{Version: "v1", Pool: pool, Stats: NewRevisionStats("shop", "v1")}}
 		r.view.Split = split
 	}
-	rules := append([]router.Rule[*Route]{{Name: "all", Value: r.route}}, r.more...)
+	rules := append([]router.Rule[*Route]{{Name: "all", Hosts: r.only, Value: r.route}}, r.more...)
 	rt, err := router.New(rules)
 	if err != nil {
 		r.t.Fatal(err)
