@@ -3,7 +3,7 @@ package scaler
 import "fmt"
 
 // boundCount is how many bounds there can be in one decision without caps.
-const boundCount = 7
+const boundCount = 9
 
 // bound sets Want to got and notes which bound did it.
 func (d *Decision) bound(name BoundName, detail string, got int) {

@@ -41,6 +41,7 @@ func (st *State) from(sp *Spec, s *Sample) int {
 
 // decide lets the policies speak and combines what they want.
 func (d *Decision) decide(sp *Spec, st *State, s *Sample, now time.Time) {
+	s = withPending(s, d.From)
 	stale := s.Blind
 	d.Policies = make([]PolicyWant, 0, len(sp.Policies))
 	for i := range sp.Policies {
@@ -56,8 +57,12 @@ func (d *Decision) decide(sp *Spec, st *State, s *Sample, now time.Time) {
 		d.Want = d.floor()
 	} else {
 		d.largest(sp)
-		if waiting := s.Arrivals + s.InFlight + s.Queue; waiting > 0 && !s.Blind {
-			d.Want = max(d.Want, 1)
+		switch {
+		case d.Want >= 1:
+		case !s.Blind && s.Arrivals+s.InFlight+s.Queue > 0:
+			d.bound(BoundWaiting, "", 1)
+		case d.From > 0:
+			d.bound(BoundIdle, "", 1)
 		}
 	}
 	if stale && d.Want < d.From {
@@ -66,6 +71,14 @@ func (d *Decision) decide(sp *Spec, st *State, s *Sample, now time.Time) {
 	if d.Want > d.From && d.From > 0 {
 		d.holdGrowth(st, s, now)
 	}
+}
+
+// withPending counts instances that were asked for and are not yet seen by anybody as
+// starting, so that nothing is asked for twice while a provider gets going.
+func withPending(s *Sample, from int) *Sample {
+	seen := *s
+	seen.Starting += max(from-s.Ready-s.Starting-s.Failed, 0)
+	return &seen
 }
 
 func (p *Policy) want(sp *Spec, st *State, s *Sample, from int, now time.Time) PolicyWant {

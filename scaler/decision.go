@@ -20,8 +20,8 @@ type Decision struct {
 	From      int       `json:"from"` // what was wanted before
 	Want      int       `json:"want"`
 	Direction Direction `json:"direction"`
-	// Reason says in one sentence why Want is what it is. While neither Want nor the deciding
-	// policy nor the bounds change it stays as it was when they did, figures included.
+	// Reason says in one sentence why Want is what it is. While nothing but
+	// the figures changes, its figures may be up to ten seconds old.
 	Reason string `json:"reason"`
 	// Policy is the name of the policy that asked for most; empty under a
 	// manual hold, when scaling is off and when a bound alone decided.
@@ -36,9 +36,11 @@ type BoundName string
 
 // The bounds, in the order in which they apply.
 const (
-	BoundStale        BoundName = "stale-signal"  // a signal failed: no shrinking
-	BoundBottleneck   BoundName = "bottleneck"    // more instances did not help: no growing
-	BoundStartBackoff BoundName = "start-backoff" // starts keep failing: no growing until later
+	BoundWaiting      BoundName = "waiting-request" // there is something to do: at least one
+	BoundIdle         BoundName = "idleTimeout"     // not without requests for long enough to have none
+	BoundStale        BoundName = "stale-signal"    // a signal failed: no shrinking
+	BoundBottleneck   BoundName = "bottleneck"      // more instances did not help: no growing
+	BoundStartBackoff BoundName = "start-backoff"   // starts keep failing: no growing until later
 	BoundMin          BoundName = "minInstances"
 	BoundMax          BoundName = "maxInstances"
 	BoundCap          BoundName = "resources" // Detail names the cap

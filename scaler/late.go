@@ -6,6 +6,8 @@ const (
 	lateSteps = 64
 	// overload is how much worse than late it is to be without room at all, per load that does not fit.
 	overload = 1.5
+	// negligible is the logarithm of a share that is not worth working out.
+	negligible = -14
 )
 
 // lateTable answers how many requests wait too long, for any number of instances and load,
@@ -39,6 +41,9 @@ func (lt *lateTable) share(n int, load float64) float64 {
 	row := lt.row(n)
 	pos := x * lateSteps
 	k := int(pos)
+	if row[k+1] < negligible {
+		return 0
+	}
 	f := pos - float64(k)
 	return math.Exp(row[k]*(1-f) + row[k+1]*f)
 }

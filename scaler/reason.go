@@ -6,23 +6,31 @@ import (
 	"time"
 )
 
-// say returns the sentence for d. It writes a new one only when what it would be
-// about has changed, so that a service at rest makes no garbage.
+// sayAgain is after what time the sentence for an unchanged decision gets fresh figures.
+const sayAgain = 10 * time.Second
+
+// say returns the sentence for d. While what it is about stays the same it is only
+// written anew now and then, so that a service at rest makes no garbage.
 func (st *State) say(sp *Spec, d *Decision) string {
 	now := said{policy: d.Policy, want: d.Want}
 	for i := range d.Bounds {
 		now.bounds[min(i, boundCount-1)] = d.Bounds[i].Name
+	}
+	for i := range d.Policies {
+		if w := &d.Policies[i]; w.Name == d.Policy {
+			now.held, now.limit, now.stale = w.Held, w.Limit, w.Stale
+		}
 	}
 	if d.Manual {
 		now.policy = "\x00" + st.Hold.Reason
 	} else if sp.Disabled || st.Paused {
 		now.policy = "\x00off"
 	}
-	now.reason = st.said.reason
-	if now == st.said && d.Direction == Stay && now.reason != "" {
+	now.reason, now.at = st.said.reason, st.said.at
+	if now == st.said && d.Direction == Stay && now.reason != "" && d.At.Sub(now.at) < sayAgain {
 		return now.reason
 	}
-	now.reason = reason(sp, st, d)
+	now.reason, now.at = reason(sp, st, d), d.At
 	st.said = now
 	return now.reason
 }
@@ -68,6 +76,8 @@ func (w *PolicyWant) explain(b *strings.Builder) {
 		b.WriteString(" at this hour")
 	case w.SLO != nil:
 		w.SLO.explain(b)
+	case w.Type == TypeSLO:
+		b.WriteString(": no response was seen yet, so it goes by what is there at one moment")
 	case w.Limit == 0 && w.Type != TypeTarget:
 		fmt.Fprintf(b, ": %s is %s, between its thresholds", w.Metric, w.Metric.format(w.Value))
 	case w.Type == TypeTarget:
@@ -99,7 +109,7 @@ func (w *PolicyWant) heldText() string {
 }
 
 func (z *Sizing) explain(b *strings.Builder) {
-	fmt.Fprintf(b, ": %.0f requests/s, %.0f expected in %.0f s (%s), %.0f ms each", z.Load, z.Forecast, z.Horizon, z.Model, z.ServiceTime)
+	fmt.Fprintf(b, ": %.0f requests/s, %.0f to %.0f expected in %.0f s (%s), %.0f ms each", z.Load, z.Forecast, z.Forecast*max(z.Margin, 1), z.Horizon, z.Model, z.ServiceTime)
 	if z.Backlog > 0 {
 		fmt.Fprintf(b, ", %d waiting", z.Backlog)
 	}

@@ -96,8 +96,8 @@ func (r *residuals) factors() *[len(quantiles)]float64 {
 	return &r.points
 }
 
-// MarshalText writes the bins in 128 bytes before encoding, each as a part of the
-// largest: the shape is what has to survive a restart.
+// MarshalText writes the bins in 128 bytes before encoding, each as the square root of its
+// part of the largest: the shape, thin tails too, is what has to survive a restart.
 func (b bins) MarshalText() ([]byte, error) {
 	top := 0.0
 	for _, w := range b {
@@ -106,7 +106,7 @@ func (b bins) MarshalText() ([]byte, error) {
 	raw := make([]byte, binCount)
 	for i, w := range b {
 		if top > 0 {
-			raw[i] = byte(math.Ceil(w / top * 255))
+			raw[i] = byte(math.Round(math.Sqrt(w/top) * 255))
 		}
 	}
 	return base64.StdEncoding.AppendEncode(nil, raw), nil
@@ -122,7 +122,7 @@ func (b *bins) UnmarshalText(text []byte) error {
 		return fmt.Errorf("cannot read the bins of forecast errors: got %d of them; want %d", len(raw), binCount)
 	}
 	for i, v := range raw {
-		b[i] = float64(v)
+		b[i] = float64(v) * float64(v)
 	}
 	return nil
 }

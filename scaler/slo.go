@@ -74,7 +74,8 @@ func wantSLO(sp *Spec, p *Policy, st *State, s *Sample, from int, now time.Time)
 	if w.Want != best {
 		w.Held = "hysteresis"
 	}
-	w.SLO = &v.sizing
+	sizing := v.sizing
+	w.SLO = &sizing
 	return w
 }
 
@@ -148,20 +149,30 @@ func (v *view) best(from int) (n int, regret float64) {
 	if v.load <= 0 && v.present <= 0 {
 		return 0, float64(from)
 	}
-	n, least := 0, 0.0
-	worse := 0
-	for k := max(int(0.8*v.load*v.q.service)/v.q.slots, 1); worse < 3; k++ {
-		if c := v.cost(k); n == 0 || c < least {
-			n, least, worse = k, c, 0
-		} else {
-			worse++
-		}
+	first := max(int(0.8*v.load*v.q.service)/v.q.slots, 1)
+	stride := 1 + first/64 // large services are searched coarsely first
+	n, least := v.search(first, stride)
+	if stride > 1 {
+		n, least = v.search(max(n-stride, 1), 1)
 	}
 	if now := v.q.instances(v.present); now > n {
 		saved := v.late.share(max(from, 1), v.present*v.q.service) - v.late.share(now, v.present*v.q.service)
 		return now, v.price*v.present*saved - float64(now-from)
 	}
 	return n, v.cost(max(from, 1)) - least
+}
+
+// search looks for the cheapest size from first upwards, until three in a row were dearer.
+func (v *view) search(first, stride int) (n int, least float64) {
+	worse := 0
+	for k := first; worse < 3; k += stride {
+		if c := v.cost(k); n == 0 || c < least {
+			n, least, worse = k, c, 0
+		} else {
+			worse++
+		}
+	}
+	return n, least
 }
 
 // cost is what n instances and the requests that are slow with them cost a second, in instances.

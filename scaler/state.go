@@ -51,6 +51,10 @@ type said struct {
 	policy string
 	want   int
 	bounds [boundCount]BoundName
+	held   string
+	limit  float64
+	stale  bool
+	at     time.Time
 }
 
 func (ps *PolicyState) cooling(p *Policy, now time.Time) bool {

@@ -28,6 +28,7 @@ func (sp *Spec) Validate(now time.Time) []FieldError {
 	v.notNegative("idleTimeout", sp.IdleTimeout)
 	v.notNegative("startDelay", sp.StartDelay)
 	names := make(map[string]int)
+	slo := -1
 	for i := range sp.Policies {
 		p := &sp.Policies[i]
 		v.prefix = fmt.Sprintf("policies[%d].", i)
@@ -37,6 +38,10 @@ func (sp *Spec) Validate(now time.Time) []FieldError {
 		}
 		names[p.Name] = i
 		v.policy(sp, p, now)
+		if p.Type == TypeSLO && !p.Disabled {
+			v.check(slo < 0, "type", "policies[%d] is an slo policy already; want at most one, with the stricter objective", slo)
+			slo = i
+		}
 	}
 	return v.errs
 }
