@@ -14,7 +14,7 @@ func (m *machine) starting() {
 		return
 	}
 	if m.plan.Validation {
-		m.enter(PhaseValidating)
+		m.st.Phase = PhaseValidating // its clock goes on: the timeout is for both
 		m.do(Action{Kind: StartValidation, Version: m.plan.Version})
 		return
 	}
@@ -31,8 +31,6 @@ func (m *machine) validating() {
 		m.validated()
 	case r != nil && !r.Inconclusive:
 		m.becomeReturning(Return{Status: RolledBack, Reason: fmt.Sprintf("%s failed its validation%s", m.plan.Version, detail(r.Detail))})
-	case m.st.Clocks.Phase >= m.plan.ValidationTimeout:
-		m.becomeReturning(Return{Status: RolledBack, Reason: fmt.Sprintf("the validation of %s did not end within %s", m.plan.Version, span(m.plan.ValidationTimeout))})
 	case r != nil:
 		m.do(Action{Kind: StartValidation, Version: m.plan.Version})
 	}

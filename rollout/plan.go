@@ -48,8 +48,9 @@ type Plan struct {
 	Warm time.Duration `json:"warm,omitempty"`
 
 	// Validation asks for one before the candidate gets any traffic.
-	Validation        bool          `json:"validation,omitempty"`
-	ValidationTimeout time.Duration `json:"validationTimeout,omitempty"` // default 2m
+	Validation bool `json:"validation,omitempty"`
+	// ValidationTimeout is when the candidate's first instances must be ready and have passed the validation, if there is one. Default 2m.
+	ValidationTimeout time.Duration `json:"validationTimeout,omitempty"`
 
 	Analysis *Analysis `json:"analysis,omitempty"` // nil: figures are kept, nothing is judged
 	Checks   []Check   `json:"checks,omitempty"`
@@ -57,7 +58,7 @@ type Plan struct {
 	// the rollout and leaves the decision to a person; a deadline still rolls back.
 	AutoRollback bool `json:"autoRollback"`
 
-	// StartTimeout bounds each wait for instances of the candidate to be ready. Default 10m.
+	// StartTimeout bounds each later wait for instances of the candidate to be ready. Default 10m.
 	StartTimeout time.Duration `json:"startTimeout,omitempty"`
 	// Deadline bounds the whole rollout, time spent paused apart. Default: one
 	// hour, the warm time and three times the durations of the steps.

@@ -39,6 +39,12 @@ func (m *machine) hopeless() string {
 		return fmt.Sprintf("every instance of %s is gone while it had traffic%s", version, detail(m.obs.Candidate.Detail))
 	case !c.Away && c.Candidate == 0 && c.Failures >= startAttempts:
 		return fmt.Sprintf("%d starts of %s failed and none became ready%s", c.Failures, version, detail(m.obs.Candidate.Detail))
+	case m.validatesLate():
+		if st.Phase == PhaseValidating {
+			return fmt.Sprintf("the validation of %s did not end within %s", version, span(m.plan.ValidationTimeout))
+		}
+		return fmt.Sprintf("%s was not ready within its validation timeout of %s: %d of %s%s", version, span(m.plan.ValidationTimeout),
+			c.Candidate, instances(m.first()), detail(m.obs.Candidate.Detail))
 	case st.Clocks.Waiting >= m.plan.StartTimeout:
 		return fmt.Sprintf("not enough instances of %s became ready within %s: %d of %d%s",
 			version, span(m.plan.StartTimeout), c.Candidate, max(st.Wish.Candidate, 1), detail(m.obs.Candidate.Detail))
@@ -48,6 +54,12 @@ func (m *machine) hopeless() string {
 		return fmt.Sprintf("the deadline of %s passed: %s", span(m.plan.Deadline), st.Reason)
 	}
 	return ""
+}
+
+// validatesLate reports whether the time is over by which the candidate had to be ready and to have passed its validation.
+func (m *machine) validatesLate() bool {
+	st := m.st
+	return !st.Counts.Away && m.obs.Validation == nil && (st.Phase == PhaseStarting || st.Phase == PhaseValidating) && st.Clocks.Phase >= m.plan.ValidationTimeout
 }
 
 // condemn goes back because of a bad candidate, or leaves that to a person.
