@@ -172,6 +172,7 @@ func (g *Gateway) run(ctx context.Context) error {
 		running.Wait()
 		return fmt.Errorf("cannot start: %w", err)
 	}
+	g.endForgottenContainers()
 	loopDone := make(chan struct{})
 	loopLife, endLoop := context.WithCancel(life)
 	defer endLoop()
@@ -187,6 +188,7 @@ func (g *Gateway) run(ctx context.Context) error {
 	g.shutDown()
 	endLoop()
 	<-loopDone
+	g.observe(g.now()) // books what ran until now
 	g.stopRunners()
 	g.keepServices()
 	end()

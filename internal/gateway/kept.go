@@ -21,6 +21,7 @@ type kept struct {
 	services  store.Bucket[keptService]
 	secrets   store.Bucket[[]byte]
 	rollouts  store.Bucket[rollout.State]
+	owners    store.Bucket[[]string] // of containers, by service
 	processes store.Bucket[[]process.Record]
 	events    *store.Log[events.Event]
 	decisions *store.Log[scaler.Decision]
@@ -42,6 +43,7 @@ func (g *Gateway) openKept(cfg *config.Config) error {
 	k := &g.kept
 	k.services = store.NewBucket[keptService](g.db, "services")
 	k.secrets = store.NewBucket[[]byte](g.db, "affinity-secrets")
+	k.owners = store.NewBucket[[]string](g.db, "docker-owners")
 	k.rollouts = store.NewBucket[rollout.State](g.db, "rollouts")
 	k.processes = store.NewBucket[[]process.Record](g.db, "processes")
 	var err error

@@ -227,7 +227,10 @@ func (g *Gateway) steerRetiring(s *service, now time.Time) {
 		s.retiring = slices.DeleteFunc(s.retiring, func(r *runner) bool { return r == old })
 		g.background.Go(func() {
 			old.retire()
-			g.mail.post(func() { g.syncProvided(s, old, nil) })
+			g.mail.post(func() {
+				g.syncProvided(s, old, nil)
+				g.dropOwner(s.name, old.owner)
+			})
 		})
 		_ = left
 	}

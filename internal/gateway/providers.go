@@ -3,6 +3,7 @@ package gateway
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,6 +22,14 @@ func (g *Gateway) newServiceRunner(spec *config.Service, beside bool) (*runner, 
 			return nil, err
 		}
 		return newRunner(spec.Name, provider, g.log), nil
+	case p.Docker != nil:
+		owner := g.dockerOwner(p.Docker)
+		if s := g.services[spec.Name]; s != nil {
+			for slices.ContainsFunc(s.retiring, func(r *runner) bool { return r.owner == owner }) {
+				owner += "+" // the settings were these before, and what is left from then is on its way out
+			}
+		}
+		return g.newDockerRunner(spec, p.Docker, owner)
 	}
 	return nil, errors.New("services.*.provider has no key that is known")
 }
@@ -81,19 +90,27 @@ func (g *Gateway) onProcessEvent(service string, e process.Event) {
 	case process.StartFailed:
 		s.scale.startFailures++
 		s.noteStartFailure(e.Instance.Version, e.Reason)
-		g.publishEvent(events.Event{Type: events.InstanceStopped, Service: service, Revision: e.Instance.Version, Instance: e.Instance.ID,
-			Severity: events.Critical,
-			Message:  fmt.Sprintf("instance %s of %s cannot be started: %s; the next try is at %s", e.Instance.ID, service, e.Reason, e.Instance.RetryAt.Format("15:04:05")),
-			Data:     map[string]any{"reason": e.Reason, "retryAt": e.Instance.RetryAt}})
+		g.publishStartFailure(service, e.Instance, e.Reason)
 	case process.Exited:
 		if _, i := s.instance(e.Instance.ID); i != nil && !i.everReady {
 			s.scale.startFailures++
 			s.noteStartFailure(e.Instance.Version, e.Reason)
 		}
-		if len(e.Output) > 0 {
-			g.log.Warn("an instance died; its last lines follow", "service", service, "instance", e.Instance.ID, "reason", e.Reason,
-				"output", strings.Join(e.Output, "\n"))
-		}
+		g.logLastLines(service, e.Instance.ID, e.Reason, e.Output)
+	}
+}
+
+func (g *Gateway) publishStartFailure(service string, i scaler.Instance, why string) {
+	g.publishEvent(events.Event{Type: events.InstanceStopped, Service: service, Revision: i.Version, Instance: i.ID, Severity: events.Critical,
+		Message: fmt.Sprintf("instance %s of %s cannot be started: %s; the next try is at %s", i.ID, service, why, i.RetryAt.Format(time.TimeOnly)),
+		Data:    map[string]any{"reason": why, "retryAt": i.RetryAt}})
+}
+
+// logLastLines shows what an instance wrote before it died.
+func (g *Gateway) logLastLines(service, instance, reason string, lines []string) {
+	if len(lines) > 0 {
+		g.log.Warn("an instance died; its last lines follow", "service", service, "instance", instance, "reason", reason,
+			"output", strings.Join(lines, "\n"))
 	}
 }
 

@@ -165,8 +165,13 @@ func (g *Gateway) applyService(spec *config.Service, p *prepared) *service {
 		if s.runner != nil {
 			s.retiring = append(s.retiring, s.runner)
 		}
+		first := s.runner == nil
 		s.runner = rn
+		g.useOwner(s.name, rn.owner)
 		g.startRunner(s, rn)
+		if first {
+			g.takeBackOwners(s)
+		}
 		for _, r := range s.revisions {
 			r.asked = -1
 		}
@@ -204,6 +209,7 @@ func (g *Gateway) retireService(s *service) {
 		for _, r := range append(s.retiring, s.runner) {
 			if r != nil && !g.stopping.Load() {
 				r.retire()
+				g.mail.post(func() { g.dropOwner(s.name, r.owner) })
 			}
 		}
 		g.mail.post(func() {

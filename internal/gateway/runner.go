@@ -13,6 +13,7 @@ import (
 // set; what is goes out through the report function. Only the newest wish counts: one that was overtaken is never carried out.
 type runner struct {
 	service  string
+	owner    string // in the labels of its containers; empty for others
 	provider scaler.Provider
 	log      *slog.Logger
 	report   func(list []scaler.Instance, err error) // what exists now; any goroutine
@@ -36,7 +37,7 @@ func newRunner(service string, p scaler.Provider, log *slog.Logger) *runner {
 	return &runner{service: service, provider: p, log: log, wishes: map[string]wish{}, wake: make(chan struct{}, 1), done: make(chan struct{})}
 }
 
-// start runs the provider until stop is called.
+// start runs the provider until stop is called. report and failed may be nil.
 func (r *runner) start(report func([]scaler.Instance, error), failed func(string, error)) {
 	ctx, cancel := context.WithCancel(context.Background())
 	r.report, r.failed, r.cancel = report, failed, cancel
@@ -133,12 +134,13 @@ func (r *runner) work(ctx context.Context) {
 		case <-tick.C:
 		}
 		for version, w := range r.takeWishes() {
-			if err := r.provider.Scale(ctx, scaler.Revision{Service: r.service, Version: version}, w.count, w.leaving); err != nil && ctx.Err() == nil {
+			err := r.provider.Scale(ctx, scaler.Revision{Service: r.service, Version: version}, w.count, w.leaving)
+			if err != nil && ctx.Err() == nil && r.failed != nil {
 				r.failed(version, err)
 			}
 		}
 		list, err := r.provider.List(ctx)
-		if ctx.Err() == nil {
+		if ctx.Err() == nil && r.report != nil {
 			r.report(list, err)
 		}
 	}
