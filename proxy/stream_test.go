@@ -178,18 +178,18 @@ func writeZeros(w io.Writer, buf []byte, n int64, chunked bool) {
 // A client that reads slowly but steadily gets all of a body that is moved in the kernel, however long that takes.
 func TestSlowReaderGetsAll(t *testing.T) {
 	t.Parallel()
-	const size = 6 << 20
+	const size = 10 << 20
 	addr := httpInstance(t, func(w http.ResponseWriter, req *http.Request) {
 		w.Header().Set("Content-Length", strconv.Itoa(size))
 		io.Copy(w, io.LimitReader(zeros{}, size))
 	})
 	r := newRig(t, addr)
-	r.settings.BodyIdleTimeout = 400 * time.Millisecond // the whole takes longer
+	r.settings.BodyIdleTimeout = 1500 * time.Millisecond // the whole takes longer, and so does 8 MiB of it
 	r.start()
 	c := r.dial()
 	c.nc.(*net.TCPConn).SetReadBuffer(64 << 10)
 	c.send(get)
-	tick := time.NewTicker(25 * time.Millisecond)
+	tick := time.NewTicker(40 * time.Millisecond)
 	defer tick.Stop()
 	c.head()
 	buf := make([]byte, 128<<10)
