@@ -7,7 +7,8 @@
 #   dockerd.sh host           prints the value for DOCKER_HOST
 #   dockerd.sh stop           ends it and everything that runs in it, and removes its folder
 #
-# ENGINE_DIR is that folder (it must be on a file system that overlayfs can lie on, or set ENGINE_STORAGE=vfs).
+# ENGINE_DIR is that folder. Its path has to be short, because that of a socket is, and it must be on a file system that overlayfs can lie
+# on; else set ENGINE_STORAGE=vfs.
 # ENGINE_NET=host does without namespace, bridge and iptables: containers then can only have the network "host" or none.
 set -eu
 
@@ -72,6 +73,10 @@ stop() {
 		done
 	fi
 	[ "$net" = host ] || ip netns del "$namespace" 2>/dev/null || true
+	# The engine leaves mounts of its own behind, the innermost last.
+	awk -v inside="$dir/" 'index($2, inside) == 1 { print $2 }' /proc/mounts | sort -r | while read -r mount; do
+		umount "$mount"
+	done
 	rm -rf "$dir"
 }
 

@@ -68,7 +68,7 @@ func freePort(host string) (string, error) {
 // containerPort is where the container listens, as the Engine writes it.
 func containerPort(port string) (network.Port, error) { return network.ParsePort(port + "/tcp") }
 
-// createOptions says how the container of an instance is made.
+// createOptions says how the container of an instance is made; its name is left open.
 func (p *Provider) createOptions(v Vars, r rendered, restarts int) (client.ContainerCreateOptions, error) {
 	port, err := containerPort(v.Port)
 	if err != nil {
@@ -96,13 +96,13 @@ func (p *Provider) createOptions(v Vars, r rendered, restarts int) (client.Conta
 		config.ExposedPorts = network.PortSet{port: {}}
 		host.PortBindings = network.PortMap{port: {{HostIP: netip.MustParseAddr(loopback)}}}
 	}
-	return client.ContainerCreateOptions{Config: config, HostConfig: host, Name: p.containerName(v.Instance)}, nil
+	return client.ContainerCreateOptions{Config: config, HostConfig: host}, nil
 }
 
 // create makes the container and returns its id. One of that name is what an earlier attempt left.
 func (p *Provider) create(o client.ContainerCreateOptions) (id string, err error) {
 	try := func(ctx context.Context) error {
-		created, err := p.cli.ContainerCreate(ctx, o)
+		created, err := p.engine().ContainerCreate(ctx, o)
 		id = created.ID
 		return err
 	}
@@ -116,7 +116,7 @@ func (p *Provider) create(o client.ContainerCreateOptions) (id string, err error
 
 func (p *Provider) startContainer(id string) error {
 	return wrap("cannot start the container", p.work(p.hard, func(ctx context.Context) error {
-		_, err := p.cli.ContainerStart(ctx, id, client.ContainerStartOptions{})
+		_, err := p.engine().ContainerStart(ctx, id, client.ContainerStartOptions{})
 		return err
 	}))
 }
@@ -124,7 +124,7 @@ func (p *Provider) startContainer(id string) error {
 // remove takes a container away, running or not. One that is gone, or just going, is no error.
 func (p *Provider) remove(container string) error {
 	err := p.work(p.hard, func(ctx context.Context) error {
-		_, err := p.cli.ContainerRemove(ctx, container, client.ContainerRemoveOptions{Force: true, RemoveVolumes: true})
+		_, err := p.engine().ContainerRemove(ctx, container, client.ContainerRemoveOptions{Force: true, RemoveVolumes: true})
 		return err
 	})
 	if errdefs.IsNotFound(err) || errdefs.IsConflict(err) && strings.Contains(err.Error(), "already in progress") {
@@ -133,15 +133,23 @@ func (p *Provider) remove(container string) error {
 	return wrap("cannot remove container "+short(container), err)
 }
 
-// stop stops a container politely, then not, and removes it.
-func (p *Provider) stop(container string) error {
+// halt stops a container politely, then not. One that is gone or does not run is no error.
+func (p *Provider) halt(container string) error {
 	seconds := int(math.Ceil(p.o.StopTimeout.Seconds()))
 	err := p.insist(p.hard, within(p.o.StopTimeout+p.o.pace.work, func(ctx context.Context) error {
-		_, err := p.cli.ContainerStop(ctx, container, client.ContainerStopOptions{Timeout: &seconds})
+		_, err := p.engine().ContainerStop(ctx, container, client.ContainerStopOptions{Timeout: &seconds})
 		return err
 	}))
-	if err != nil && !errdefs.IsNotFound(err) {
-		return wrap("cannot stop container "+short(container), err)
+	if errdefs.IsNotFound(err) {
+		return nil
+	}
+	return wrap("cannot stop container "+short(container), err)
+}
+
+// stop stops a container and removes it.
+func (p *Provider) stop(container string) error {
+	if err := p.halt(container); err != nil {
+		return err
 	}
 	return p.remove(container)
 }
@@ -160,7 +168,7 @@ type seen struct {
 func (p *Provider) inspect(ctx context.Context, id string) (seen, error) {
 	var c container.InspectResponse
 	err := p.answer(ctx, func(ctx context.Context) error {
-		r, err := p.cli.ContainerInspect(ctx, id, client.ContainerInspectOptions{})
+		r, err := p.engine().ContainerInspect(ctx, id, client.ContainerInspectOptions{})
 		c = r.Container
 		return err
 	})
@@ -232,7 +240,7 @@ const outputLines = 10
 func (p *Provider) tail(id string) []string {
 	ctx, cancel := context.WithTimeout(p.hard, p.o.pace.answer)
 	defer cancel()
-	logs, err := p.cli.ContainerLogs(ctx, id, client.ContainerLogsOptions{ShowStdout: true, ShowStderr: true, Tail: strconv.Itoa(outputLines)})
+	logs, err := p.engine().ContainerLogs(ctx, id, client.ContainerLogsOptions{ShowStdout: true, ShowStderr: true, Tail: strconv.Itoa(outputLines)})
 	if err != nil {
 		return nil
 	}

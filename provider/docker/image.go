@@ -18,7 +18,7 @@ type pull struct {
 func (p *Provider) haveImage(ctx context.Context, image string) error {
 	if p.o.Pull != PullAlways {
 		err := p.answer(ctx, func(ctx context.Context) error {
-			_, err := p.cli.ImageInspect(ctx, image)
+			_, err := p.engine().ImageInspect(ctx, image)
 			return err
 		})
 		switch {
@@ -62,7 +62,7 @@ func (p *Provider) startPull(image string) *pull {
 
 func (p *Provider) pullImage(ctx context.Context, image string) error {
 	p.o.Logger.Info("pulling an image", "service", p.o.Service, "image", image)
-	progress, err := p.cli.ImagePull(ctx, image, client.ImagePullOptions{})
+	progress, err := p.engine().ImagePull(ctx, image, client.ImagePullOptions{})
 	if err != nil {
 		return err
 	}

@@ -18,10 +18,11 @@ type instance struct {
 	unwant context.CancelFunc
 
 	// Protected by Provider.mu.
-	pub     scaler.Instance
-	run     *run      // its container, once there is one
-	stopped bool      // it has to end
-	begun   time.Time // of the last attempt to start it
+	pub      scaler.Instance
+	run      *run      // its container, once there is one
+	stopped  bool      // it has to end
+	begun    time.Time // of the last attempt to start it
+	attempts int       // to start it, the one under way included
 }
 
 func newInstance(id, version string) *instance {
@@ -107,7 +108,9 @@ func (p *Provider) start(in *instance) error {
 		in.pub.State, in.pub.RetryAt = scaler.InstanceStarting, time.Time{}
 	}
 	in.begun = time.Now()
-	id, version, restarts := in.pub.ID, in.pub.Version, in.pub.Restarts
+	in.attempts++
+	id, version := in.pub.ID, in.pub.Version
+	name, restarts := p.containerName(id, in.attempts), in.pub.Restarts
 	p.mu.Unlock()
 	v, err := p.vars(id, version)
 	if err != nil {
@@ -124,12 +127,13 @@ func (p *Provider) start(in *instance) error {
 	if err != nil {
 		return err
 	}
+	create.Name = name
 	p.mu.Lock()
 	in.begun = time.Now() // the time of a pull is not that of a start
 	p.mu.Unlock()
 	if err := p.launch(in, create); err != nil {
 		if removeErr := p.remove(create.Name); removeErr != nil {
-			p.o.Logger.Warn("a container that could not be started is left", "service", p.o.Service, "instance", id, "err", removeErr)
+			p.o.Logger.Warn("a container that could not be started is left for now", "service", p.o.Service, "instance", id, "err", removeErr)
 		}
 		return err
 	}
@@ -184,7 +188,7 @@ func (p *Provider) lookAt(in *instance, r *run) {
 	if s.exists {
 		output = p.tail(r.id)
 		if err := p.remove(r.id); err != nil {
-			p.o.Logger.Warn("a container that ended is left", "service", p.o.Service, "instance", in.pub.ID, "err", err)
+			p.o.Logger.Warn("a container that ended is left for now", "service", p.o.Service, "instance", in.pub.ID, "err", err)
 		}
 	}
 	p.mu.Lock()
@@ -195,8 +199,8 @@ func (p *Provider) lookAt(in *instance, r *run) {
 	p.becomeBackoff(in, Exited, s.reason, output)
 }
 
-// end stops and removes the container of in, trying until it is gone, and forgets in. When the time for that is over it gives up: then the
-// next gateway finds the container.
+// end stops the container of in, trying until it does not run any more, and forgets in. When the time for that is over it gives up: then the
+// next gateway finds the container. One that is stopped and cannot be removed is tried again at each look at all containers.
 func (p *Provider) end(in *instance, r *run) {
 	p.mu.Lock()
 	in.askToStop()
@@ -204,10 +208,9 @@ func (p *Provider) end(in *instance, r *run) {
 	p.changed()
 	said := ""
 	for n := 1; ; n++ {
-		err := p.stop(r.id)
+		err := p.halt(r.id)
 		if err == nil {
-			p.forget(in, "")
-			return
+			break
 		}
 		if p.hard.Err() != nil {
 			return
@@ -218,6 +221,10 @@ func (p *Provider) end(in *instance, r *run) {
 		}
 		sleep(p.hard, p.o.Backoff.wait(n, p.o.uniform()))
 	}
+	if err := p.remove(r.id); err != nil {
+		p.o.Logger.Warn("a container that was stopped is left for now", "service", p.o.Service, "instance", in.pub.ID, "err", err)
+	}
+	p.forget(in, "")
 }
 
 func (p *Provider) becomeStarted(in *instance, address string) {

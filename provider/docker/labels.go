@@ -71,9 +71,10 @@ func startTime(pid int) (uint64, error) {
 	return stat.Starttime, err
 }
 
-// containerName names the container of an instance. No two lives make the same name.
-func (p *Provider) containerName(id string) string {
-	return "gatewayd-" + plain(p.o.Service) + "-" + id + "-" + p.life.nonce
+// containerName names the container of the n-th attempt to start an instance. No two attempts have the same name, in whatever life: a container that
+// the Engine cannot remove must not be in the way of the next.
+func (p *Provider) containerName(id string, attempt int) string {
+	return fmt.Sprintf("gatewayd-%s-%s-%s%d", plain(p.o.Service), id, p.life.nonce, attempt)
 }
 
 // plain keeps of s what may stand in the name of a container.

@@ -103,6 +103,7 @@ func newIdleHouse(t *testing.T, o Options) *house {
 	o.pace.measure = cmp.Or(o.pace.measure, 50*time.Millisecond)
 	o.pace.relist = cmp.Or(o.pace.relist, time.Hour) // where nothing else is said, events have to do
 	o.pace.answer = cmp.Or(o.pace.answer, patience)
+	o.pace.end = cmp.Or(o.pace.end, patience)
 	o.pace.work = cmp.Or(o.pace.work, patience)
 	o.OnEvent = func(e Event) {
 		h.mu.Lock()

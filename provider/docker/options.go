@@ -81,6 +81,7 @@ type pace struct {
 	relist    time.Duration // from one look at all containers to the next, in case an event was missed or the Engine hangs
 	answer    time.Duration // for what the Engine answers from memory
 	work      time.Duration // for what makes it work on its disk or in the kernel
+	end       time.Duration // for the last calls of a gateway that ends, beyond StopTimeout
 	reconnect Backoff       // while the Engine is away
 }
 
@@ -128,7 +129,7 @@ func (o Options) withDefaults() Options {
 		o.uniform = rand.Float64
 	}
 	if o.pace == (pace{}) {
-		o.pace = pace{measure: time.Second, relist: 5 * time.Second, answer: 5 * time.Second, work: 2 * time.Minute}
+		o.pace = pace{measure: time.Second, relist: 5 * time.Second, answer: 5 * time.Second, work: 2 * time.Minute, end: 10 * time.Second}
 	}
 	o.pace.reconnect = o.pace.reconnect.withDefaults(50*time.Millisecond, 5*time.Second)
 	return o

@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/moby/moby/client"
@@ -20,7 +21,7 @@ import (
 type Provider struct {
 	o          Options
 	templates  *templates
-	cli        *client.Client
+	cli        atomic.Pointer[client.Client] // replaced at each connection by Run
 	life       life
 	executable string
 
@@ -29,19 +30,21 @@ type Provider struct {
 	hard    context.Context // for calls of the Engine; it outlives Run's context, until all instances had time to end
 	pulling context.Context // for pulls, which nobody needs any more when the gateway ends
 
+	stocked bool // stock was taken once; of Run's goroutine
+
 	known chan struct{} // closed when the Engine answered or failed to for the first time
 	ended chan struct{} // closed when Run has returned
 
-	mu         sync.Mutex // protects what follows
-	away       error      // why nothing is known; nil: what is known holds
-	instances  map[string]*instance
-	spared     map[string]bool     // ids of instances of other gateways that live
-	backoffs   map[string]*backoff // by version
-	pulls      map[string]*pull    // under way, by image
-	complaints map[string]string   // why leftovers do not go, by container
-	closed     bool                // Run ends: nothing is started any more
+	mu        sync.Mutex // protects what follows
+	away      error      // why nothing is known; nil: what is known holds
+	instances map[string]*instance
+	spared    map[string]bool     // ids of instances of other gateways that live
+	backoffs  map[string]*backoff // by version
+	pulls     map[string]*pull    // under way, by image
+	leftovers map[string]leftover // by container
+	closed    bool                // Run ends: nothing is started any more
 
-	supervisors sync.WaitGroup // Add is called under mu, and not when closed, or by one of those that are counted
+	supervisors sync.WaitGroup // and other goroutines. Add is called under mu, and not when closed, or by one of those that are counted
 }
 
 var _ scaler.Provider = (*Provider)(nil)
@@ -77,10 +80,9 @@ func New(o Options) (*Provider, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Provider{
+	p := &Provider{
 		o:          o,
 		templates:  t,
-		cli:        c,
 		life:       l,
 		executable: executable,
 		known:      make(chan struct{}),
@@ -89,9 +91,14 @@ func New(o Options) (*Provider, error) {
 		spared:     map[string]bool{},
 		backoffs:   map[string]*backoff{},
 		pulls:      map[string]*pull{},
-		complaints: map[string]string{},
-	}, nil
+		leftovers:  map[string]leftover{},
+	}
+	p.cli.Store(c)
+	return p, nil
 }
+
+// engine returns the client for the Engine as it was at the last connection.
+func (p *Provider) engine() *client.Client { return p.cli.Load() }
 
 // await returns when there is something to say about the instances: nil when they are known, else why not.
 func (p *Provider) await(ctx context.Context) error {
@@ -113,7 +120,7 @@ func (p *Provider) await(ctx context.Context) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.away != nil {
-		return fmt.Errorf("the Docker Engine at %s does not answer: %w", p.cli.DaemonHost(), p.away)
+		return fmt.Errorf("the Docker Engine at %s does not answer: %w", p.engine().DaemonHost(), p.away)
 	}
 	return nil
 }

@@ -15,7 +15,7 @@ import (
 func (p *Provider) takeStock(ctx context.Context) error {
 	var all []container.Summary
 	err := within(p.o.pace.answer, func(ctx context.Context) error {
-		r, err := p.cli.ContainerList(ctx, client.ContainerListOptions{All: true, Filters: p.filters()})
+		r, err := p.engine().ContainerList(ctx, client.ContainerListOptions{All: true, Filters: p.filters()})
 		all = r.Items
 		return err
 	})(ctx)
@@ -34,7 +34,11 @@ func (p *Provider) takeStock(ctx context.Context) error {
 	p.mu.Lock()
 	p.spared = spared
 	p.mu.Unlock()
-	p.endLeftovers(leftovers)
+	ended := p.endLeftovers(leftovers)
+	if !p.stocked { // what may serve nobody must be gone before anything is started; later nothing has to wait for it
+		p.stocked = true
+		<-ended
+	}
 	return nil
 }
 
@@ -60,9 +64,9 @@ func (p *Provider) compare(all []container.Summary) (strays []container.Summary,
 			if c.State == container.StateRunning && in.pub.Address != "" {
 				delete(suspects, in.run)
 			}
-		case in != nil && from == p.life: // it is being created or removed just now
+		case from == p.life && in != nil && in.run == nil: // it is being created or removed just now
 		case from == p.life:
-			strays = append(strays, c)
+			strays = append(strays, c) // it could not be removed at its time
 		case from.process == p.life.process, p.o.OnExit == Stop && from.lives():
 			spared[id] = true
 		default:
@@ -108,34 +112,52 @@ func (p *Provider) maybeAdopt(ctx context.Context, c container.Summary) (bool, e
 	return true, nil
 }
 
-// endLeftovers stops and removes containers of no instance, all side by side. What does not go is tried again at the next look.
-func (p *Provider) endLeftovers(all []container.Summary) {
+// endLeftovers stops and removes containers of no instance, all side by side, and returns a channel that is closed when each was tried. What does
+// not go is tried again at the next look.
+func (p *Provider) endLeftovers(all []container.Summary) (tried chan struct{}) {
+	tried = make(chan struct{})
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	var wg sync.WaitGroup
 	for _, c := range all {
+		if p.closed || p.leftovers[c.ID].ending {
+			continue
+		}
+		p.leftovers[c.ID] = leftover{ending: true, said: p.leftovers[c.ID].said}
+		p.supervisors.Add(1)
 		wg.Go(func() {
-			if err := p.stop(c.ID); err != nil {
-				p.complain(c.ID, err)
-				return
-			}
-			p.complain(c.ID, nil)
-			reason := fmt.Sprintf("container %s of an earlier gateway, which was %s", short(c.ID), c.State)
-			p.tell(Event{Kind: Ended, Reason: reason}, newInstance(c.Labels[labelInstance], c.Labels[labelVersion]))
+			defer p.supervisors.Done()
+			p.endLeftover(c)
 		})
 	}
-	wg.Wait()
+	go func() {
+		wg.Wait()
+		close(tried)
+	}()
+	return tried
 }
 
-// complain logs why a leftover does not go, once for each reason.
-func (p *Provider) complain(id string, err error) {
+// leftover is a container of no instance that has to go.
+type leftover struct {
+	ending bool   // just now
+	said   string // why it did not go the last time
+}
+
+func (p *Provider) endLeftover(c container.Summary) {
+	err := p.stop(c.ID)
 	p.mu.Lock()
-	before := p.complaints[id]
+	before := p.leftovers[c.ID].said
 	if err == nil {
-		delete(p.complaints, id)
+		delete(p.leftovers, c.ID)
 	} else {
-		p.complaints[id] = err.Error()
+		p.leftovers[c.ID] = leftover{said: err.Error()}
 	}
 	p.mu.Unlock()
-	if err != nil && before != err.Error() {
-		p.o.Logger.Warn("a container of an earlier gateway does not end", "service", p.o.Service, "container", short(id), "err", err)
+	switch {
+	case err != nil && before != err.Error() && p.hard.Err() == nil:
+		p.o.Logger.Warn("a leftover container does not go: it is tried again", "service", p.o.Service, "container", short(c.ID), "err", err)
+	case err == nil && parseLife(c.Labels[labelGateway]) != p.life:
+		reason := fmt.Sprintf("container %s of an earlier gateway, which was %s", short(c.ID), c.State)
+		p.tell(Event{Kind: Ended, Reason: reason}, newInstance(c.Labels[labelInstance], c.Labels[labelVersion]))
 	}
 }

@@ -114,7 +114,7 @@ func TestWorkingSet(t *testing.T) {
 			t.Errorf("got %d; want %d", got, want)
 		}
 	}
-	f(100, map[string]uint64{"inactive_file": 30}, 70)                             // cgroup v2
+	f(100, map[string]uint64{"inactive_file": 30}, 70)                            // cgroup v2
 	f(100, map[string]uint64{"inactive_file": 30, "total_inactive_file": 40}, 60) // v1
 	f(100, nil, 100)
 	f(100, map[string]uint64{"inactive_file": 101}, 0)

@@ -92,7 +92,7 @@ func (p *Provider) measureAll(ctx context.Context) {
 func (p *Provider) measure(ctx context.Context, in *instance, r *run) {
 	ctx, cancel := context.WithTimeout(ctx, p.o.pace.answer)
 	defer cancel()
-	stats, err := p.cli.ContainerStats(ctx, r.id, client.ContainerStatsOptions{})
+	stats, err := p.engine().ContainerStats(ctx, r.id, client.ContainerStatsOptions{})
 	if err != nil {
 		return
 	}

@@ -17,7 +17,7 @@ import (
 // It must be called once. An error means that not all containers could be ended in time: the next gateway does that.
 func (p *Provider) Run(ctx context.Context, changed func()) error {
 	defer close(p.ended)
-	defer p.cli.Close()
+	defer func() { p.engine().Close() }()
 	p.changed = changed
 	hard, giveUp := context.WithCancel(context.WithoutCancel(ctx))
 	defer giveUp()
@@ -44,9 +44,9 @@ func (p *Provider) endAll(giveUp context.CancelFunc) error {
 		in.unwant()
 	}
 	p.mu.Unlock()
-	patience := p.o.pace.answer
+	patience := p.o.pace.end
 	if p.o.OnExit == Stop {
-		patience += p.o.StopTimeout + p.o.pace.answer
+		patience += p.o.StopTimeout
 	}
 	timer := time.AfterFunc(patience, giveUp)
 	defer timer.Stop()
@@ -63,17 +63,12 @@ func (p *Provider) endAll(giveUp context.CancelFunc) error {
 func (p *Provider) session(ctx context.Context) (connected bool, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	// Each time anew: what answers now may be another version than before.
-	err = within(p.o.pace.answer, func(ctx context.Context) error {
-		_, err := p.cli.Ping(ctx, client.PingOptions{NegotiateAPIVersion: true, ForceNegotiate: true})
-		return err
-	})(ctx)
-	if err != nil {
+	if err := p.connect(ctx); err != nil {
 		return false, explain(err)
 	}
 	// First follow, then look: what happens in between is seen twice rather than not at all.
 	impatience := time.AfterFunc(p.o.pace.answer, cancel)
-	stream := p.cli.Events(ctx, client.EventsListOptions{Filters: p.filters().Add("type", string(events.ContainerEventType))})
+	stream := p.engine().Events(ctx, client.EventsListOptions{Filters: p.filters().Add("type", string(events.ContainerEventType))})
 	defer func() {
 		cancel()
 		for range stream.Err { // it is closed when the stream's goroutine has ended
@@ -96,6 +91,24 @@ func (p *Provider) session(ctx context.Context) (connected bool, err error) {
 		<-measured
 	}()
 	return true, p.follow(ctx, stream)
+}
+
+// connect replaces the client, if the Engine answers: what answers now may speak another version of the API than what went away.
+func (p *Provider) connect(ctx context.Context) error {
+	c, err := newClient(p.o.Host)
+	if err != nil {
+		return err
+	}
+	err = within(p.o.pace.answer, func(ctx context.Context) error {
+		_, err := c.Ping(ctx, client.PingOptions{NegotiateAPIVersion: true})
+		return err
+	})(ctx)
+	if err != nil {
+		c.Close()
+		return err
+	}
+	p.cli.Swap(c).Close()
+	return nil
 }
 
 // follow takes in events, and looks at everything now and then, until the Engine goes away or ctx ends.
@@ -179,9 +192,9 @@ func (p *Provider) becomeKnown() {
 
 func (p *Provider) tellEngine(kind EventKind, reason string) {
 	if kind == EngineAway {
-		p.o.Logger.Warn("the Docker Engine is away: what runs is kept", "service", p.o.Service, "engine", p.cli.DaemonHost(), "reason", reason)
+		p.o.Logger.Warn("the Docker Engine is away: what runs is kept", "service", p.o.Service, "engine", p.engine().DaemonHost(), "reason", reason)
 	} else {
-		p.o.Logger.Info("the Docker Engine is back", "service", p.o.Service, "engine", p.cli.DaemonHost())
+		p.o.Logger.Info("the Docker Engine is back", "service", p.o.Service, "engine", p.engine().DaemonHost())
 	}
 	p.o.OnEvent(Event{Kind: kind, At: time.Now(), Instance: scaler.Instance{}, Reason: reason})
 	p.changed()
