@@ -9,6 +9,9 @@ import (
 	"github.com/spf13/cobra"
 )
 
+// version is set by the linker: -X main.version=v1.2.3. Nothing writes to it.
+var version string
+
 // versionInfo names a build.
 type versionInfo struct {
 	Version string `json:"version"`
@@ -17,9 +20,14 @@ type versionInfo struct {
 }
 
 // buildVersion reads what the Go tool recorded in the binary.
-func buildVersion() versionInfo {
-	v := versionInfo{Version: "(devel)", Go: runtime.Version()}
+func buildVersion() (v versionInfo) {
+	v = versionInfo{Version: "(devel)", Go: runtime.Version()}
 	info, ok := debug.ReadBuildInfo()
+	defer func() {
+		if version != "" {
+			v.Version = version
+		}
+	}()
 	if !ok {
 		return v
 	}
