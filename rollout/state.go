@@ -44,7 +44,7 @@ const (
 const MaxGap = 15 * time.Second
 
 // State is everything about one rollout. It is a plain value that survives a
-// round trip through JSON; only Step writes to it. Copy it by that round trip.
+// round trip through JSON; only Step and Withdraw write to it. Copy it by that round trip.
 type State struct {
 	ID      string    `json:"id"`
 	Plan    Plan      `json:"plan"`
@@ -139,6 +139,13 @@ func New(id string, plan Plan, now time.Time) *State {
 		Judge:   &Judge{},
 		Checks:  make([]CheckState, len(plan.Checks)),
 	}
+}
+
+// Withdraw ends a rollout that has not begun: Step was never called with it. It ends aborted.
+func (st *State) Withdraw(reason string, now time.Time) {
+	st.Now = now.Round(0).UTC()
+	st.Phase, st.Status, st.Reason = PhaseDone, Aborted, reason
+	st.End = &End{Status: Aborted, Reason: reason}
 }
 
 // Reissue returns what must be carried out (again) after the state was loaded

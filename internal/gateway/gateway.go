@@ -81,6 +81,7 @@ type Gateway struct {
 	views      atomic.Pointer[views]
 	lastRead   atomic.Pointer[fileSet] // content of the files at the last attempt to load them
 	background sync.WaitGroup
+	life       context.Context // of what runs in the background; set before anything does
 }
 
 // Run serves until ctx ends, and then drains and stops. It returns an error when it cannot start, or did not stop cleanly.
@@ -165,6 +166,7 @@ func (g *Gateway) run(ctx context.Context) error {
 	// Everything that runs ends with life; ctx only begins the end.
 	life, end := context.WithCancel(context.WithoutCancel(ctx))
 	defer end()
+	g.life = life
 	running := g.startBackground(life, adminListener)
 	if err := g.apply(cfg); err != nil {
 		end()

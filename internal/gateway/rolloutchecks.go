@@ -32,22 +32,14 @@ func (g *Gateway) validate(s *service, d *deployment) {
 			}
 		}
 	}
-	requests := s.spec.Rollout.Validation.Requests
-	client := &http.Client{Timeout: checkTimeout, Transport: &http.Transport{TLSClientConfig: s.tls.config(), DisableKeepAlives: true},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	scheme := "http"
+	v := &validation{requests: s.spec.Rollout.Validation.Requests, addresses: addresses, scheme: "http",
+		client: &http.Client{Timeout: checkTimeout, Transport: &http.Transport{TLSClientConfig: s.tls.config(), DisableKeepAlives: true},
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
 	if s.tls != nil {
-		scheme = "https"
+		v.scheme = "https"
 	}
 	g.background.Go(func() {
-		result := rollout.CheckResult{OK: true, Detail: fmt.Sprintf("%d requests to each of %d instances", len(requests), len(addresses))}
-		for _, address := range addresses {
-			for i := range requests {
-				if err := smoke(client, scheme+"://"+address, &requests[i]); err != nil {
-					result = rollout.CheckResult{Detail: fmt.Sprintf("%s %s at %s: %v", requests[i].Method, requests[i].Path, address, err)}
-				}
-			}
-		}
+		result := v.run(g.life)
 		g.mail.post(func() {
 			if s.deploy == d {
 				d.valid = &result
@@ -56,8 +48,31 @@ func (g *Gateway) validate(s *service, d *deployment) {
 	})
 }
 
-func smoke(client *http.Client, base string, r *config.SmokeRequest) error {
-	req, err := http.NewRequest(r.Method, base+r.Path, strings.NewReader(r.Body))
+// validation is the smoke requests that every instance of a candidate has to answer.
+type validation struct {
+	client    *http.Client
+	scheme    string
+	addresses []string
+	requests  []config.SmokeRequest
+}
+
+// run stops at the first request that is not answered as expected.
+func (v *validation) run(ctx context.Context) rollout.CheckResult {
+	if len(v.addresses) == 0 {
+		return rollout.CheckResult{Inconclusive: true, Detail: "no instance is ready"}
+	}
+	for _, address := range v.addresses {
+		for i := range v.requests {
+			if err := smoke(ctx, v.client, v.scheme+"://"+address, &v.requests[i]); err != nil {
+				return rollout.CheckResult{Detail: fmt.Sprintf("%s %s at %s: %v", v.requests[i].Method, v.requests[i].Path, address, err)}
+			}
+		}
+	}
+	return rollout.CheckResult{OK: true, Detail: fmt.Sprintf("requests: %d, to each of %d ready", len(v.requests), len(v.addresses))}
+}
+
+func smoke(ctx context.Context, client *http.Client, base string, r *config.SmokeRequest) error {
+	req, err := http.NewRequestWithContext(ctx, r.Method, base+r.Path, strings.NewReader(r.Body))
 	if err != nil {
 		return err
 	}
@@ -90,7 +105,7 @@ func (g *Gateway) runCheck(s *service, d *deployment, name string) {
 		}
 		version := d.st.Plan.Version
 		g.background.Go(func() {
-			ctx, cancel := context.WithTimeout(context.Background(), checkTimeout)
+			ctx, cancel := context.WithTimeout(g.life, checkTimeout)
 			defer cancel()
 			result := makeCheck(ctx, &c, s.name, version)
 			result.Name = name

@@ -149,7 +149,14 @@ func (p ports) Act(ctx context.Context, id string, action api.RolloutAction) (ap
 		api.ActionPromote: rollout.Promote, api.ActionAbort: rollout.Abort}[action]
 	who := admin.CallerFrom(ctx).Name
 	err = p.onService(ctx, r.Service, func(s *service) error {
-		if s.deploy == nil || s.deploy.st.ID != id {
+		switch {
+		case s.deploy != nil && s.deploy.next != nil && s.deploy.next.ID == id:
+			if kind != rollout.Abort {
+				return api.Conflict("cannot %s rollout %q: it has not begun, rollout %q has to go back first", kind, id, s.deploy.st.ID)
+			}
+			p.g.withdrawNext(s, "aborted by "+who+" before it began")
+			return nil
+		case s.deploy == nil || s.deploy.st.ID != id:
 			return api.Conflict("rollout %q has ended (%s)", id, r.Status)
 		}
 		return p.g.command(s, rollout.Command{Kind: kind, By: who})

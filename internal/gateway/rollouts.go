@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"strconv"
 	"time"
@@ -25,23 +24,15 @@ type deployment struct {
 	traffic   map[string]tally      // what each version had counted at the last step
 	stepped   time.Time
 	saved     time.Time
-	next      *rollout.Plan // takes its place when it has ended
-	wanted    int           // instances that the whole load needs
-	resumedAt time.Time     // when this run took it over, zero: it began in this run
+	next      *rollout.State // begins when it has ended; nil: none waits
+	wanted    int            // instances that the whole load needs
+	resumedAt time.Time      // when this run took it over, zero: it began in this run
 }
 
 // tally is what a revision counted up to some time.
 type tally struct {
 	requests, errors uint64
 	latency          histogram.Counts
-}
-
-// rolloutHistory keeps the rollouts that have ended, the newest first.
-type rolloutHistory struct {
-	ended []*rollout.State
-	seq   uint64
-	// resume are those that were under way when the last run ended, until their services are there.
-	resume []*rollout.State
 }
 
 // stepEvery is how often a rollout is looked at: often enough that a bad version is out within two seconds.
@@ -63,25 +54,43 @@ func (g *Gateway) startRollout(s *service, plan rollout.Plan, supersede bool, wh
 	if command != nil {
 		command.By = who
 		s.deploy.commands = append(s.deploy.commands, *command)
-		s.deploy.next = &plan
-		return g.nextRolloutID(s), nil
+		g.withdrawNext(s, "superseded by "+plan.Version+" before it began")
+		st := g.newRollout(s, plan)
+		s.deploy.next = st
+		g.saveRollout(st, true)
+		return st.ID, nil
 	}
-	return g.beginRollout(s, plan), nil
+	st := g.newRollout(s, plan)
+	g.beginRollout(s, st)
+	return st.ID, nil
 }
 
-// nextRolloutID is the id of the rollout of a service that begins next.
-func (g *Gateway) nextRolloutID(s *service) string {
-	return s.name + "-" + strconv.FormatUint(g.rollouts.seq+1, 10)
-}
-
-func (g *Gateway) beginRollout(s *service, plan rollout.Plan) string {
-	id := g.nextRolloutID(s)
+func (g *Gateway) newRollout(s *service, plan rollout.Plan) *rollout.State {
 	g.rollouts.seq++
-	s.deploy = &deployment{st: rollout.New(id, plan, g.now()), counts: map[string]int{}, traffic: map[string]tally{}}
-	g.adoptRevision(s, plan.Version)
+	return rollout.New(s.name+"-"+strconv.FormatUint(g.rollouts.seq, 10), plan, g.now())
+}
+
+// withdrawNext ends the rollout that waits for the present one to go back, if there is one.
+func (g *Gateway) withdrawNext(s *service, reason string) {
+	st := s.deploy.next
+	if st == nil {
+		return
+	}
+	s.deploy.next = nil
+	st.Withdraw(reason, g.now())
+	g.saveRollout(st, true)
+	g.keepEnded(s, st)
+}
+
+func (g *Gateway) beginRollout(s *service, st *rollout.State) {
+	s.deploy = newDeployment(st)
+	g.adoptRevision(s, st.Plan.Version)
 	s.planDeployment(s.scale.state.Target)
 	g.stepRollout(s, g.now())
-	return id
+}
+
+func newDeployment(st *rollout.State) *deployment {
+	return &deployment{st: st, counts: map[string]int{}, traffic: map[string]tally{}}
 }
 
 // adoptRevision makes a version the candidate, whether it is new or was kept warm.
@@ -104,25 +113,35 @@ func (g *Gateway) stepRollout(s *service, now time.Time) {
 	obs := s.observeRollout(d)
 	actions := rollout.Step(d.st, obs, now)
 	d.commands, d.checks, d.valid = nil, nil, nil
-	if len(actions) > 0 {
-		g.saveRollout(d, true)
-	} else if now.Sub(d.saved) >= 2*time.Second {
-		g.saveRollout(d, false)
+	for _, a := range actions {
+		if a.Kind == rollout.PromoteVersion {
+			// The service's version and the end of the rollout are written together: whoever finds one after a crash finds both.
+			g.promote(s, a.Version)
+		}
+	}
+	if len(actions) > 0 || now.Sub(d.saved) >= keepFiguresEvery {
+		d.saved = now
+		g.saveRollout(d.st, len(actions) > 0)
 	}
 	for _, a := range actions {
 		g.carryOut(s, d, a)
 	}
+	if len(actions) > 0 {
+		g.copyViews()
+	}
 }
 
+// keepFiguresEvery is how often the figures of a rollout are written down while nothing is decided.
+const keepFiguresEvery = 2 * time.Second
+
 // saveRollout writes the state down; durable waits for the disk, which has to come before what the machine asked for is done.
-func (g *Gateway) saveRollout(d *deployment, durable bool) {
-	d.saved = g.now()
-	err := g.kept.rollouts.Put(d.st.ID, *d.st)
+func (g *Gateway) saveRollout(st *rollout.State, durable bool) {
+	err := g.kept.rollouts.Put(st.ID, *st)
 	if err == nil && durable {
 		err = g.db.Sync()
 	}
 	if err != nil {
-		g.log.Error("cannot keep the state of a rollout: a crash now would take it back", "rollout", d.st.ID, "err", err)
+		g.log.Error("cannot keep the state of a rollout: a crash now would take it back", "rollout", st.ID, "err", err)
 	}
 }
 
@@ -215,8 +234,6 @@ func (g *Gateway) carryOut(s *service, d *deployment, a rollout.Action) {
 		g.validate(s, d)
 	case rollout.RunCheck:
 		g.runCheck(s, d, a.Check)
-	case rollout.PromoteVersion:
-		g.promote(s, a.Version)
 	case rollout.Retire:
 		d.counts[a.Version] = 0
 		s.applyCounts(d)
@@ -314,8 +331,7 @@ func (g *Gateway) publishRollout(s *service, d *deployment, a rollout.Action) {
 
 // finishRollout ends a rollout: the scaler plans again, and one that waited begins.
 func (g *Gateway) finishRollout(s *service, d *deployment) {
-	g.rollouts.ended = append([]*rollout.State{d.st}, g.rollouts.ended...)
-	g.forgetOldRollouts(s)
+	g.keepEnded(s, d.st)
 	s.deploy = nil
 	for _, r := range s.revisions {
 		if r.role == api.RoleCandidate {
@@ -326,108 +342,6 @@ func (g *Gateway) finishRollout(s *service, d *deployment) {
 	s.dirty = true
 	g.keepService(s)
 	if d.next != nil {
-		d.next.Stable = s.stable().version
-		g.beginRollout(s, *d.next)
+		g.beginRollout(s, rollout.New(d.next.ID, d.next.Plan, g.now()))
 	}
-}
-
-// forgetOldRollouts keeps as many ended rollouts of a service as are to be kept.
-func (g *Gateway) forgetOldRollouts(s *service) {
-	n := 0
-	g.rollouts.ended = slices.DeleteFunc(g.rollouts.ended, func(st *rollout.State) bool {
-		if st.Plan.Service != s.name {
-			return false
-		}
-		if n++; n <= g.cfg.State.Retention.Rollouts {
-			return false
-		}
-		if err := g.kept.rollouts.Delete(st.ID); err != nil {
-			g.log.Warn("cannot forget an old rollout", "rollout", st.ID, "err", err)
-		}
-		return true
-	})
-}
-
-// restoreRollouts reads what earlier runs kept: the history, and what was under way, which goes on where it was.
-func (g *Gateway) restoreRollouts() {
-	all, err := g.kept.rollouts.All()
-	if err != nil {
-		g.log.Warn("cannot read all rollouts of earlier runs", "err", err)
-	}
-	for id, st := range all {
-		if dash := lastDash(id); dash >= 0 {
-			if n, err := strconv.ParseUint(id[dash+1:], 10, 64); err == nil {
-				g.rollouts.seq = max(g.rollouts.seq, n)
-			}
-		}
-		if st.End != nil {
-			g.rollouts.ended = append(g.rollouts.ended, &st)
-			continue
-		}
-		g.rollouts.resume = append(g.rollouts.resume, &st)
-	}
-	slices.SortFunc(g.rollouts.ended, func(a, b *rollout.State) int { return b.Started.Compare(a.Started) })
-}
-
-func lastDash(id string) int {
-	for i := len(id) - 1; i >= 0; i-- {
-		if id[i] == '-' {
-			return i
-		}
-	}
-	return -1
-}
-
-// resumeRollout goes on with the rollout of a service that was under way when an earlier run ended.
-func (g *Gateway) resumeRollout(s *service) {
-	for _, st := range g.rollouts.resume {
-		if st.Plan.Service != s.name || s.deploy != nil {
-			continue
-		}
-		s.deploy = &deployment{st: st, counts: map[string]int{}, traffic: map[string]tally{}, wanted: s.scale.state.Target, resumedAt: g.now()}
-		s.resumed = true
-		for _, version := range []string{st.Plan.Stable, st.Plan.Version} {
-			if s.revision(version) == nil {
-				s.addRevision(version, api.RoleCandidate)
-			}
-		}
-		g.log.Info("a rollout goes on where it was", "service", s.name, "rollout", st.ID, "phase", st.Phase)
-		for _, a := range rollout.Reissue(st) {
-			g.carryOut(s, s.deploy, a)
-		}
-	}
-	g.rollouts.resume = slices.DeleteFunc(g.rollouts.resume, func(st *rollout.State) bool { return st.Plan.Service == s.name })
-}
-
-// describeRollout is a rollout as the API shows it.
-func describeRollout(st *rollout.State) api.Rollout {
-	v := st.View()
-	out := api.Rollout{ID: v.ID, Service: v.Service, Version: v.Version, From: v.Stable, Strategy: string(v.Strategy),
-		Status: api.RolloutStatus(v.Status), Step: v.Step, Steps: v.Steps, Weight: v.Weight, Reason: v.Reason,
-		StartedAt: v.StartedAt, Evidence: []api.Evidence{}}
-	if st.End != nil {
-		at := v.UpdatedAt
-		out.EndedAt = &at
-	}
-	if v.Evidence == nil {
-		return out
-	}
-	e := v.Evidence.Evidence
-	verdict := map[rollout.Outcome]string{rollout.Passing: "pass", rollout.Failing: "fail", rollout.Undecided: "undecided"}[v.Evidence.Outcome]
-	figure := func(metric, unit string, stable, candidate float64, tests ...rollout.Test) {
-		ev := api.Evidence{Metric: metric, Unit: unit, Stable: stable, Candidate: candidate, StableRequests: uint64(e.Stable.Requests),
-			CandidateRequests: uint64(e.Candidate.Requests), Verdict: verdict, Detail: v.Evidence.Sentence}
-		if verdict == "fail" && e.Decided != "" && !slices.Contains(tests, e.Decided) {
-			ev.Verdict, ev.Detail = "undecided", ""
-		}
-		for _, t := range e.Tests {
-			if slices.Contains(tests, t.Test) && ev.Detail == "" {
-				ev.Detail = fmt.Sprintf("test value %.3g of %.3g", t.Value, t.Threshold)
-			}
-		}
-		out.Evidence = append(out.Evidence, ev)
-	}
-	figure("errorRate", "%", e.Stable.ErrorRate, e.Candidate.ErrorRate, rollout.TestErrorRate, rollout.TestMaxErrorRate, rollout.TestAlone)
-	figure("responseTime", "ms", e.Stable.P95Ms, e.Candidate.P95Ms, rollout.TestLatency, rollout.TestMaxP95, rollout.TestMaxP99)
-	return out
 }

@@ -21,7 +21,7 @@ type views struct {
 
 // copyViews makes the copies anew: after every publication, and once a second.
 func (g *Gateway) copyViews() {
-	v := &views{cfg: g.cfg, shutdown: g.cfg.Shutdown, rollouts: []api.Rollout{}}
+	v := &views{cfg: g.cfg, shutdown: g.cfg.Shutdown, rollouts: g.describeRollouts()}
 	v.status = api.Status{
 		Overall: api.Healthy, Reasons: []string{}, Version: g.opt.Version, StartedAt: g.startedAt, Services: []api.Service{},
 		Config: api.ConfigStatus{Path: g.opt.ConfigPath, Generation: g.generation, LoadedAt: g.loadedAt, Rejected: g.rejected},
@@ -33,14 +33,6 @@ func (g *Gateway) copyViews() {
 		for _, r := range sv.Reasons {
 			v.status.Reasons = append(v.status.Reasons, s.name+": "+r)
 		}
-	}
-	for _, s := range g.ordered {
-		if s.deploy != nil {
-			v.rollouts = append(v.rollouts, describeRollout(s.deploy.st))
-		}
-	}
-	for _, st := range g.rollouts.ended {
-		v.rollouts = append(v.rollouts, describeRollout(st))
 	}
 	if len(g.rejected) > 0 {
 		v.status.Overall = worse(v.status.Overall, api.Degraded)
