@@ -85,12 +85,12 @@ func (b *h1body) raw(p []byte) (int, error) {
 	if n > 0 {
 		return n, nil
 	}
-	return 0, broken(err)
+	return 0, bodyFailure(err)
 }
 
-// broken turns an error of reading a body into what the client did. A body that ends early is answered: the client may
+// bodyFailure turns an error of reading a body into what the client did. A body that ends early is answered: the client may
 // have closed only its own direction.
-func broken(err error) error {
+func bodyFailure(err error) error {
 	if isTimeout(err) {
 		return failureError{failClientBodyStall}
 	}
@@ -130,7 +130,7 @@ func (b *h1body) fill() error {
 	b.c.detach()
 	b.c.setReadDeadline(time.Now().UnixNano()+int64(b.idle), int64(b.idle)/4)
 	if err := b.c.more(); err != nil {
-		return broken(err)
+		return bodyFailure(err)
 	}
 	return nil
 }
