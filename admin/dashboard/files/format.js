@@ -19,7 +19,8 @@ export function rate(v) { return isNumber(v) ? number(v) + ' /s' : dash }
 /** percent writes 0 to 100. What is above 0 is never written as 0. */
 export function percent(v) {
   if (!isNumber(v)) return dash
-  return v > 0 && v < 0.01 ? '<0.01 %' : number(v) + ' %'
+  if (v > 0 && v < 0.01) return '<0.01 %'
+  return v.toLocaleString('en-US', { maximumFractionDigits: v >= 100 ? 0 : v >= 1 ? 1 : 2 }) + ' %'
 }
 
 /** milliseconds writes a latency: 0.62 ms, 118 ms, 1.25 s. */
@@ -91,6 +92,9 @@ export function figure(value, unit) {
     default: return number(value) + (unit ? ' ' + unit : '')
   }
 }
+
+/** sentence gives text a capital and a full stop. */
+export function sentence(text) { return text ? text[0].toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? '' : '.') : '' }
 
 /** plural writes a number with the right form of its word. */
 export function plural(n, word) { return count(n) + ' ' + word + (n === 1 ? '' : 's') }

@@ -9,6 +9,7 @@ const statusEvery = 1000
 const metricsEvery = 2000
 const slowEvery = 5000
 const mostEvents = 500
+const firstSightWait = 1500
 
 // Of all time, at most this share is spent on waiting for answers: a gateway with very many services is asked less often.
 const mostShare = 0.2
@@ -55,7 +56,10 @@ export class Gateway {
     const running = this.#running = new AbortController()
     try {
       this.paths = await paths()
-      await this.#readStatus()
+      const status = await get(path('status'))
+      await this.#readTheRest(running.signal)
+      if (running.signal.aborted) return
+      this.#take(status)
     } catch (err) {
       if (running.signal.aborted) return
       if (this.#turnedAway(err)) return
@@ -78,10 +82,17 @@ export class Gateway {
   /** refresh asks for the state now, after a change that somebody made here. */
   refresh() { for (const pause of this.#pauses) pause.abort() }
 
+  // #readTheRest reads what belongs to the first sight of the page, so that nothing moves under the pointer afterwards. What takes
+  // longer, or fails, is left to the loops.
+  async #readTheRest(signal) {
+    const reads = [this.#readMetrics(), this.#readRollouts(), this.#readSlow()]
+    await Promise.race([Promise.allSettled(reads), sleep(firstSightWait, signal)])
+  }
+
   #startLoops(signal) {
-    this.#loop(signal, statusEvery, () => this.#readStatus())
-    if (this.has('/metrics')) this.#loop(signal, metricsEvery, () => this.#readMetrics())
-    if (this.has('/api/v1/rollouts')) this.#loop(signal, statusEvery, () => this.#readList('rollouts', path('rollouts')))
+    this.#loop(signal, statusEvery, async () => this.#take(await get(path('status'))))
+    this.#loop(signal, metricsEvery, () => this.#readMetrics())
+    this.#loop(signal, statusEvery, () => this.#readRollouts())
     this.#loop(signal, slowEvery, () => this.#readSlow())
     if (!this.has('/api/v1/events')) return
     const keyOf = event => event.id + ' ' + event.time // ids begin again when a gateway lost its state
@@ -126,8 +137,7 @@ export class Gateway {
     this.#pauses.delete(pause)
   }
 
-  async #readStatus() {
-    const status = await get(path('status'))
+  #take(status) {
     const restarted = this.status && this.status.startedAt !== status.startedAt
     this.status = status
     this.lostSince = null
@@ -136,14 +146,18 @@ export class Gateway {
     if (restarted) this.connect() // it may be another version, with other paths
   }
 
-  async #readMetrics() { this.percentiles.add(await getText('/metrics'), performance.now()) }
+  async #readMetrics() {
+    if (this.has('/metrics')) this.percentiles.add(await getText('/metrics'), performance.now())
+  }
 
-  async #readList(field, where) { this[field] = await get(where) }
+  async #readRollouts() {
+    if (this.has('/api/v1/rollouts')) this.rollouts = await get(path('rollouts'))
+  }
 
   async #readSlow() {
     const lists = { alerts: 'alerts', findings: 'bottlenecks', cost: 'cost', recommendations: 'cost/recommendations', resources: 'resources' }
     await Promise.all(Object.entries(lists).map(async ([field, where]) => {
-      if (this.has('/api/v1/' + where)) await this.#readList(field, path(...where.split('/')))
+      if (this.has('/api/v1/' + where)) this[field] = await get(path(...where.split('/')))
     }))
   }
 

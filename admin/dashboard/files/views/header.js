@@ -15,7 +15,6 @@ export function header(page) {
       h('nav', { 'aria-label': 'Views' }, tabs(gateway).map(([name, text, count]) =>
         h('a', { href: '#/' + name, 'aria-current': route.view === name && 'page' }, text, count > 0 && h('b', { class: 'count' }, count)))),
       h('div', { class: 'aside' }, status && freshness(page),
-        button('Reload config', () => page.actions.reload(), { shown: gateway.has('/api/v1/reload') && status !== null }),
         button('Log out', page.leave, { shown: page.token !== '' }))),
     banners(page),
   ]
@@ -32,9 +31,8 @@ function tabs(gateway) {
 
 function freshness({ gateway, now }) {
   if (gateway.lostSince) return h('span', { class: 'fresh lost' }, 'no answer')
-  const { version, startedAt, config } = gateway.status
-  const title = `${config.path}, generation ${config.generation}, loaded at ${clock(config.loadedAt)}`
-  return h('span', { class: 'fresh', title }, h('i', { class: 'pulse', 'aria-hidden': 'true' }), `live · ${version} · up ${span(now - Date.parse(startedAt))}`)
+  const { version, startedAt } = gateway.status
+  return h('span', { class: 'fresh' }, h('i', { class: 'pulse', 'aria-hidden': 'true' }), `live · ${version} · up ${span(now - Date.parse(startedAt))}`)
 }
 
 function banners({ gateway, now }) {

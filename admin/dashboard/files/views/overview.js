@@ -2,10 +2,10 @@
 
 import { chart, spark } from '../chart.js'
 import { h } from '../dom.js'
-import { count, milliseconds, money, percent, plural, rate } from '../format.js'
+import { clock, count, milliseconds, money, percent, plural, rate } from '../format.js'
 import { instanceCounts, spanOf } from '../history.js'
 import { eventList } from './events.js'
-import { badge, card, empty, serviceHref, table } from './parts.js'
+import { badge, button, card, empty, serviceHref, table } from './parts.js'
 import { findingList, alertList } from './problems.js'
 
 const mostSeries = 5
@@ -17,11 +17,12 @@ export function overview(page) {
   return [
     h('h1', { class: 'hidden' }, 'Services'),
     totals(gateway),
-    services.length > 0 && charts(page),
     services.length ? table('Services', columns(gateway), services, s => s.name, s => 'health-' + s.health) : empty('No services are configured.'),
     gateway.alerts?.length > 0 && card('Alerts', null, alertList(gateway.alerts, page)),
     gateway.findings?.length > 0 && card('Bottlenecks', null, findingList(gateway.findings, page)),
+    services.length > 0 && charts(page),
     gateway.has('/api/v1/events') && card('Latest events', h('a', { href: '#/events' }, 'all'), eventList(gateway.events.filter(e => e.type !== 'audit').slice(0, 8), page)),
+    configuration(page),
   ]
 }
 
@@ -51,6 +52,12 @@ function charts({ gateway, cursor, point }) {
     chart({ ...common, title: 'Requests', format: rate, series: series('rate') }),
     chart({ ...common, title: 'Latency p95', format: milliseconds, series: series('p95') }),
     chart({ ...common, title: 'Ready instances', format: count, whole: true, series: series('ready').map(s => ({ ...s, steps: true })) }))
+}
+
+function configuration({ gateway, actions, now }) {
+  const { path, generation, loadedAt } = gateway.status.config
+  return h('footer', {}, h('span', {}, `Configuration ${path}, generation ${generation}, loaded at ${clock(loadedAt, now)}`),
+    button('Reload …', () => actions.reload(), { shown: gateway.has('/api/v1/reload') }))
 }
 
 function columns(gateway) {

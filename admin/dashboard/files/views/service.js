@@ -2,7 +2,7 @@
 
 import { chart } from '../chart.js'
 import { h } from '../dom.js'
-import { ago, clock, count, milliseconds, number, percent, plural, rate, span } from '../format.js'
+import { ago, clock, count, milliseconds, number, percent, plural, rate, sentence, span } from '../format.js'
 import { instanceCounts, spanOf } from '../history.js'
 import { eventList } from './events.js'
 import { badge, button, card, empty, table } from './parts.js'
@@ -32,7 +32,7 @@ export function serviceView(page, name) {
 
   function heading() {
     const may = suffix => gateway.has('/api/v1/services/{service}/' + suffix)
-    const scaled = service.scaling && may('scale')
+    const scaled = Boolean(service.scaling) && may('scale')
     const { ready } = instanceCounts(service)
     return h('div', { class: 'heading' },
       h('div', {}, h('h1', {}, name), badge(service.health), h('p', { class: 'facts' },
@@ -83,15 +83,13 @@ function scaling({ now }, service) {
   return card('Scaling', h('span', { class: 'quiet' }, `${modes[mode]} · ${service.minInstances} to ${service.maxInstances} instances`),
     hold && h('p', { class: 'sentence' }, `Held at ${plural(hold.instances, 'instance')} by ${hold.by || 'somebody'} since ${clock(hold.since)}: ${hold.reason}`),
     last ? h('p', { class: 'sentence' }, sentence(last.reason), h('small', {}, ` ${last.from === last.want ? `stays at ${last.want}` : `${last.from} → ${last.want}`}, ${ago(last.time, now)}`)) : empty('Nothing has been decided yet.'),
-    last?.bounds?.length > 0 && h('p', { class: 'quiet' }, 'Held back by ' + last.bounds.join(', ') + '.'),
+    last?.bounds?.filter(bound => !last.reason.includes(bound)).map(bound => h('p', { class: 'quiet' }, sentence(bound))),
     last?.wants?.length > 0 && table('What each policy wants', [
       { head: 'Policy', lead: true, cell: w => w.policy },
       { head: 'Wants', figure: true, cell: w => count(w.want) },
       { head: 'Because', wide: true, cell: w => w.reason || '–' },
     ], last.wants, w => w.policy))
 }
-
-function sentence(text) { return text ? text[0].toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? '' : '.') : '' }
 
 function instances({ gateway, actions, now }, service) {
   const rows = service.revisions.flatMap(revision => revision.instances.map(instance => ({ revision, ...instance })))
