@@ -65,12 +65,17 @@ func (g *Gateway) observe(now time.Time) {
 	}
 	w.looked = now
 	// What is handed over holds totals, so that one that is left out loses nothing.
-	if w.behind.CompareAndSwap(false, true) {
-		seen := g.look(now)
-		seen.late = late
-		w.mail.post(func() { w.behind.Store(false); w.watch.takeIn(seen) })
+	if !w.behind.CompareAndSwap(false, true) {
+		g.copyViews()
+		return
 	}
-	g.copyViews()
+	seen := g.look(now)
+	seen.late = late
+	w.mail.post(func() {
+		w.behind.Store(false)
+		w.watch.takeIn(seen)
+		g.mail.post(g.copyViews) // with what was concluded
+	})
 }
 
 // applyMonitoring takes over what is watched for and who hears of it.

@@ -45,7 +45,7 @@ type Receiver struct {
 }
 
 // ID names the receiver in the state and the log. The path and the query of its URL, which often are secrets, cannot be read from it.
-func (r Receiver) ID() string { return identify(string(r.Kind), r.URL) }
+func (r Receiver) ID() string { return identify(string(r.Kind), r.URL, "") }
 
 // Hook is somebody who gets events.
 type Hook struct {
@@ -57,21 +57,19 @@ type Hook struct {
 }
 
 // ID names the hook in the state and the log, like Receiver.ID. The filter is part of it: with another one a hook begins anew.
-func (h Hook) ID() string {
-	return identify("events", fmt.Sprintf("%s %v %s", h.URL, h.Types, h.Service))
-}
+func (h Hook) ID() string { return identify("events", h.URL, fmt.Sprint(h.Types, h.Service)) }
 
 func (h *Hook) wants(e *events.Event) bool {
 	return (len(h.Types) == 0 || slices.Contains(h.Types, e.Type)) && (h.Service == "" || h.Service == e.Service)
 }
 
-func identify(kind, address string) string {
+func identify(kind, address, filter string) string {
 	host := ""
 	if u, err := url.Parse(address); err == nil {
 		host = u.Host
 	}
 	sum := fnv.New64a()
-	sum.Write([]byte(address))
+	sum.Write([]byte(address + filter))
 	return fmt.Sprintf("%s %s #%08x", kind, host, uint32(sum.Sum64()))
 }
 
