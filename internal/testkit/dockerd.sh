@@ -8,13 +8,14 @@
 #   dockerd.sh stop           ends it and everything that runs in it, and removes its folder
 #
 # ENGINE_DIR is that folder. Its path has to be short, because that of a socket is, and it must be on a file system that overlayfs can lie
-# on; else set ENGINE_STORAGE=vfs.
-# ENGINE_NET=host does without namespace, bridge and iptables: containers then can only have the network "host" or none.
+# on; else set ENGINE_STORAGE=vfs. The namespace has its name.
+# ENGINE_NET=host does without namespace, bridge and iptables: containers then can only have the network "host" or none. It takes away a
+# bridge "docker0" that is there.
 set -eu
 
 dir=${ENGINE_DIR:-${TMPDIR:-/tmp}/gatewayd-engine}
 net=${ENGINE_NET:-own}
-namespace=gatewayd-engine
+namespace=${dir##*/}
 socket=$dir/engine.sock
 
 inside() {
