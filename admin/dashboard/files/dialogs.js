@@ -41,7 +41,9 @@ export function ask(o) {
   })
   document.body.append(dialog)
   dialog.showModal()
-  dialog.querySelector('[autofocus], input, select, textarea')?.focus()
+  const first = dialog.querySelector('input, select')
+  first?.focus()
+  first?.select?.()
   return dialog
 }
 
