@@ -10,6 +10,7 @@ import (
 // regrets add up to it, which is never more than twice as dear as knowing the future.
 // Turning round is dearer the more often it happened lately.
 type moves struct {
+	Begun   bool    `json:"begun"`
 	Falling bool    `json:"falling"` // the last move was down
 	Turns   float64 `json:"turns"`   // changes of direction, fading with turnMemory
 	Debt    float64 `json:"debt"`    // regret of being too small, in instance seconds
@@ -32,6 +33,10 @@ const (
 // decide says how many instances to run, given that best would be right now and that regret
 // instances are lost each second while from run. h is the horizon.
 func (m *moves) decide(from, best int, regret float64, dt, h time.Duration) int {
+	if !m.Begun {
+		// Nothing is known of how restless the load is: take it for middling.
+		m.Begun, m.Turns = true, freeTurns*turnMemory.Hours()/math.Ln2
+	}
 	m.Turns *= math.Exp2(-dt.Seconds() / turnMemory.Seconds())
 	switch {
 	case best > from:

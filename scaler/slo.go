@@ -69,6 +69,7 @@ func wantSLO(sp *Spec, p *Policy, st *State, s *Sample, from int, now time.Time)
 	z.late.fit(q)
 	z.learn(&q, s)
 	v := z.view(&q, s, h, now)
+	v.most = 2*sp.MaxInstances + 8 // enough to show that MaxInstances holds it, and no more work
 	best, regret := v.best(from)
 	w.Want = z.Moves.decide(from, best, regret/max(1, z.MeanSize/8), s.Span, h)
 	if w.Want != best {
@@ -121,6 +122,7 @@ type view struct {
 	price   float64
 	load    float64                  // requests/s expected one horizon ahead
 	factors *[len(quantiles)]float64 // on load, the distribution of what may come
+	most    int                      // sizes beyond are not looked at
 	present float64                  // requests/s that must be carried at any rate: those now, and the backlog
 	sizing  Sizing
 }
@@ -149,13 +151,13 @@ func (v *view) best(from int) (n int, regret float64) {
 	if v.load <= 0 && v.present <= 0 {
 		return 0, float64(from)
 	}
-	first := max(int(0.8*v.load*v.q.service)/v.q.slots, 1)
+	first := min(max(int(0.8*v.load*v.q.service)/v.q.slots, 1), v.most)
 	stride := 1 + first/64 // large services are searched coarsely first
 	n, least := v.search(first, stride)
 	if stride > 1 {
 		n, least = v.search(max(n-stride, 1), 1)
 	}
-	if now := v.q.instances(v.present); now > n {
+	if now := min(v.q.instances(v.present), v.most); now > n {
 		saved := v.late.share(max(from, 1), v.present*v.q.service) - v.late.share(now, v.present*v.q.service)
 		return now, v.price*v.present*saved - float64(now-from)
 	}
@@ -165,7 +167,7 @@ func (v *view) best(from int) (n int, regret float64) {
 // search looks for the cheapest size from first upwards, until three in a row were dearer.
 func (v *view) search(first, stride int) (n int, least float64) {
 	worse := 0
-	for k := first; worse < 3; k += stride {
+	for k := first; worse < 3 && k <= v.most; k += stride {
 		if c := v.cost(k); n == 0 || c < least {
 			n, least, worse = k, c, 0
 		} else {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"gatewayd/scaler/simulate"
@@ -29,6 +30,7 @@ func run(args []string, out *os.File) error {
 	dir := fs.String("traces", "", "folder in which the trace files lie")
 	delay := fs.Duration("start-delay", 30*time.Second, "time from launching an instance until it is ready")
 	asJSON := fs.Bool("json", false, "print JSON")
+	fault := fs.String("fault", "", "what goes wrong: "+strings.Join(simulate.FaultNames(), ", "))
 	only := fs.Bool("only", false, "leave the other autoscalers out")
 	seed := fs.Uint64("seed", 1, "of arrivals and service times, and of generated traces")
 	if err := fs.Parse(args); err != nil {
@@ -38,7 +40,7 @@ func run(args []string, out *os.File) error {
 	if err != nil {
 		return err
 	}
-	suite := simulate.Suite{Traces: traces, OnlySpec: *only, Plant: simulate.Plant{StartDelay: *delay, Seed: *seed}}
+	suite := simulate.Suite{Traces: traces, OnlySpec: *only, Fault: *fault, Plant: simulate.Plant{StartDelay: *delay, Seed: *seed}}
 	report, err := suite.Run()
 	if err != nil {
 		return err

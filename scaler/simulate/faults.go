@@ -1,6 +1,8 @@
 package simulate
 
 import (
+	"fmt"
+	"strings"
 	"time"
 
 	"gatewayd/scaler"
@@ -20,12 +22,40 @@ type Rollout struct {
 	Start, Abort time.Duration
 }
 
-type fault struct {
-	Faults
-	m *meter
+// FaultNames are the cases that FaultCase knows.
+func FaultNames() []string { return []string{"metrics-out", "failed-starts", "aborted-rollout"} }
+
+// FaultCase makes one of the standard cases for a trace: the figures missing for 5 minutes
+// around its highest minute; a fifth of the starts failing; a rollout that begins 20 minutes
+// before the highest minute and is aborted there, at half the weight.
+func FaultCase(name string, tr *Trace) (Faults, error) {
+	peak := tr.peak()
+	switch name {
+	case "", "none":
+		return Faults{}, nil
+	case "metrics-out":
+		return Faults{BlindAt: max(peak-150*time.Second, 0), BlindFor: 5 * time.Minute}, nil
+	case "failed-starts":
+		return Faults{FailedStarts: 0.2}, nil
+	case "aborted-rollout":
+		return Faults{Rollout: &Rollout{Start: max(peak-20*time.Minute, 0), Abort: peak}}, nil
+	}
+	return Faults{}, fmt.Errorf("unknown fault %q; want one of %s", name, strings.Join(FaultNames(), ", "))
 }
 
-func newFault(f Faults, m *meter) *fault { return &fault{f, m} }
+// peak is where the busiest interval of the trace has its middle.
+func (tr *Trace) peak() time.Duration {
+	top := 0
+	for i, n := range tr.Counts {
+		if n > tr.Counts[top] {
+			top = i
+		}
+	}
+	return time.Duration((float64(top) + 0.5) * tr.Interval * float64(time.Second))
+}
+
+// fault brings Faults about during a run.
+type fault struct{ Faults }
 
 // seen is the sample as the autoscaler gets it in a given second.
 func (f *fault) seen(s *scaler.Sample, second int) *scaler.Sample {

@@ -57,6 +57,9 @@ func newHPA(pl Plant, byCPU bool, target float64, l limits, start int) *hpa {
 }
 
 func (h *hpa) want(s *scaler.Sample, now time.Time) int {
+	if s.Blind {
+		return h.last // a metric that failed: no decision
+	}
 	h.busy.Record(now, s.BusySlots*s.Span.Seconds())
 	h.ready.Record(now, float64(s.Ready*h.slots)*s.Span.Seconds())
 	h.load.Record(now, float64(s.Arrivals))
@@ -141,6 +144,9 @@ func newKPA(pl Plant, l limits, start int) *kpa {
 }
 
 func (k *kpa) want(s *scaler.Sample, now time.Time) int {
+	if s.Blind {
+		return k.last
+	}
 	k.conc.Record(now, s.BusySlots+float64(s.Queue))
 	if now.Before(k.next) {
 		return k.last
@@ -173,9 +179,8 @@ func (k *kpa) want(s *scaler.Sample, now time.Time) int {
 
 // fixed wants what it was told for each second: the static peak, the clairvoyant.
 type fixed struct {
-	plan  []int // one per second, or one for all
-	ticks int
-	span  float64
+	plan []int // one per second, or one for all
+	span float64
 }
 
 func (f *fixed) want(s *scaler.Sample, _ time.Time) int {

@@ -39,8 +39,9 @@ type Report struct {
 	Scores    []Score  `json:"scores"`
 	Notes     []string `json:"notes,omitempty"`
 
-	need  []int
-	rates []float64
+	need           []int
+	rates          []float64
+	blind, aborted bool // which faults there were
 }
 
 // Run replays the trace through every autoscaler. It takes about a second per
@@ -97,6 +98,7 @@ func rivals(pl Plant, r *Report, l limits, launched []int) []namedScaler {
 func newReport(o Options, pl Plant, rates []float64, l limits) *Report {
 	r := &Report{
 		Trace: o.Trace.Name, Hours: float64(len(rates)) / 3600, StartDelay: pl.StartDelay.Seconds(),
+		blind: o.Faults.BlindFor > 0, aborted: o.Faults.Rollout != nil,
 		PeakRate: highestMinute(rates), need: needs(pl, rates, l), rates: rates,
 	}
 	for i, rate := range rates {
@@ -150,8 +152,8 @@ func simulate(o Options, pl Plant, r *Report, reference float64, n namedScaler) 
 	tick := time.Second
 	pl.FailedStarts = max(pl.FailedStarts, o.Faults.FailedStarts)
 	p := newPlant(pl, r.rates, r.need[0])
-	m := &meter{need: r.need, s: Score{Name: n.name}, last: r.need[0]}
-	f := newFault(o.Faults, m)
+	m := &meter{need: r.need, s: Score{Name: n.name}, last: r.need[0], faults: o.Faults}
+	f := fault{o.Faults}
 	steps := len(r.rates)
 	for i := range steps {
 		at := time.Duration(i+1) * tick
@@ -160,6 +162,7 @@ func simulate(o Options, pl Plant, r *Report, reference float64, n namedScaler) 
 		s := p.sample(tick)
 		want := n.a.want(f.seen(&s, i), epoch.Add(at))
 		f.apply(p, i, want)
+		m.watchFaults(i, want, happened)
 		m.tick(i, want, p.stable.ready+p.canary.ready, happened)
 	}
 	return m.score(p.billed, reference, time.Duration(steps)*tick)

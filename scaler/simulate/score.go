@@ -19,6 +19,12 @@ type Score struct {
 
 	Elasticity Elasticity `json:"elasticity"`
 
+	// Of the faults, when there were any: by how many instances the size fell while nothing
+	// could be seen, and the share of slow requests in the two minutes after a
+	// rollout was aborted.
+	FellWhileBlind int     `json:"fellWhileBlind,omitempty"`
+	SlowAfterAbort float64 `json:"slowPercentAfterAbort,omitempty"`
+
 	wants []int // per second
 	ready []int
 }
@@ -49,6 +55,10 @@ type meter struct {
 	moved        int // supply changes less demand changes
 	ticks        int
 	slow, drop   int
+
+	faults        Faults
+	blindFrom     int // what was wanted when the blindness began
+	after, afterN int // slow and all requests after the abort
 }
 
 func (m *meter) tick(second int, want, ready int, t tally) {
@@ -85,6 +95,20 @@ func (m *meter) tick(second int, want, ready int, t tally) {
 	m.s.ready = append(m.s.ready, ready)
 }
 
+// watchFaults notes what the faults of a given second did.
+func (m *meter) watchFaults(second, want int, t tally) {
+	at := time.Duration(second) * time.Second
+	f := &m.faults
+	if f.BlindFor > 0 && at >= f.BlindAt && at < f.BlindAt+f.BlindFor {
+		m.blindFrom = max(m.blindFrom, want)
+		m.s.FellWhileBlind = max(m.s.FellWhileBlind, m.blindFrom-want)
+	}
+	if ro := f.Rollout; ro != nil && at >= ro.Abort && at < ro.Abort+2*time.Minute {
+		m.after += t.slow
+		m.afterN += t.arrivals
+	}
+}
+
 func (m *meter) score(billed, reference float64, ran time.Duration) Score {
 	s := m.s
 	n := float64(max(m.ticks, 1))
@@ -94,6 +118,7 @@ func (m *meter) score(billed, reference float64, ran time.Duration) Score {
 	s.DropPercent = 100 * float64(m.drop) / float64(max(s.Requests, 1))
 	s.FlipsPerHour = float64(m.flips) / ran.Hours()
 	s.MeanReady /= n
+	s.SlowAfterAbort = 100 * float64(m.after) / float64(max(m.afterN, 1))
 	s.J = s.RelativeCost + 0.25*s.SlowPercent + s.DropPercent
 	s.Elasticity = Elasticity{
 		UnderAccuracy: 100 * m.under / n, OverAccuracy: 100 * m.over / n,

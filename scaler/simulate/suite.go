@@ -1,6 +1,7 @@
 package simulate
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"math"
@@ -31,8 +32,9 @@ type Suite struct {
 	Traces   []*Trace
 	Spec     *scaler.Spec // nil: SuiteSpec
 	Plant    Plant        // zero fields as in Options
+	Peak     float64      // 0: SuitePeak
 	OnlySpec bool
-	Faults   Faults
+	Fault    string // one of FaultNames, empty: none
 }
 
 // SuiteReport is the outcome of a Suite.
@@ -58,7 +60,11 @@ func (s Suite) Run() (*SuiteReport, error) {
 	}
 	out := &SuiteReport{}
 	for _, tr := range s.Traces {
-		r, err := Run(Options{Trace: tr, Spec: s.Spec, Plant: s.Plant, Peak: SuitePeak, OnlySpec: s.OnlySpec, Faults: s.Faults})
+		faults, err := FaultCase(s.Fault, tr)
+		if err != nil {
+			return nil, err
+		}
+		r, err := Run(Options{Trace: tr, Spec: s.Spec, Plant: s.Plant, Peak: cmp.Or(s.Peak, SuitePeak), OnlySpec: s.OnlySpec, Faults: faults})
 		if err != nil {
 			return nil, fmt.Errorf("cannot run trace %q: %w", tr.Name, err)
 		}
@@ -97,6 +103,7 @@ func (r *SuiteReport) WriteTable(w io.Writer) error {
 	for _, rep := range r.Reports {
 		b.printf("\n%s: %.1f h, %.0f requests/s at most, %d instances needed at most\n", rep.Trace, rep.Hours, rep.PeakRate, rep.PeakNeed)
 		rep.scores(b)
+		rep.faults(b)
 	}
 	b.printf("\nover all traces      geo J  geo cost  worst slow %%  worst turns/h\n")
 	for _, o := range r.Overall {

@@ -12,6 +12,7 @@ func (r *Report) WriteTable(w io.Writer) error {
 		r.Trace, r.Hours, r.MeanRate, r.PeakRate, r.PeakNeed, r.StartDelay)
 	b.printf("cheapest plan with hindsight: %.1f instance hours\n\n", r.Reference)
 	r.scores(b)
+	r.faults(b)
 	for _, n := range r.Notes {
 		b.printf("note: %s\n", n)
 	}
@@ -23,6 +24,19 @@ func (r *Report) scores(b *errWriter) {
 	for i := range r.Scores {
 		s := &r.Scores[i]
 		b.printf("%-19s %6.3f  %9.3f  %6.2f  %6.2f  %7.1f  %8.1f  %5d\n", s.Name, s.J, s.RelativeCost, s.SlowPercent, s.DropPercent, s.FlipsPerHour, s.Cost, s.Most)
+	}
+}
+
+// faults writes what became of the faults that there were.
+func (r *Report) faults(b *errWriter) {
+	for i := range r.Scores {
+		s := &r.Scores[i]
+		if r.blind {
+			b.printf("%-19s fell by %d instances while nothing could be seen\n", s.Name, s.FellWhileBlind)
+		}
+		if r.aborted {
+			b.printf("%-19s %.2f %% slow in the two minutes after the rollout was aborted\n", s.Name, s.SlowAfterAbort)
+		}
 	}
 }
 
