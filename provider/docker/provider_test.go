@@ -464,6 +464,34 @@ func TestTakeStock(t *testing.T) {
 	f(Stop, "SELF/aa", running, "spared")
 }
 
+// The Engine goes away while leftovers are being ended: that is known, and the next connection waits for them all the same.
+func TestEngineThatGoesAwayInTakingStock(t *testing.T) {
+	e := newFakeEngine(t)
+	h := e.idleHouse(func(o *Options) { o.OnExit = Stop })
+	e.add(labelsOf(h, "v1-0001", "1073741824-1/aa"))
+	stopping := make(chan struct{}, 100)
+	hold := true
+	e.fail = func(c string) (int, string) {
+		if strings.HasSuffix(c, "/stop") && hold {
+			stopping <- struct{}{}
+			return 503, "shutting down"
+		}
+		return 0, ""
+	}
+	h.start()
+	<-stopping
+	e.shut()
+	if l, err := h.List(t.Context()); err == nil {
+		t.Fatalf("got %+v from an Engine that is away", l)
+	}
+	e.with(func() { hold = false })
+	e.open()
+	h.awaitEvent(EngineBack)
+	if len(h.told(Ended)) != 1 || len(h.list()) != 0 {
+		t.Errorf("got %+v", h.events)
+	}
+}
+
 // The Engine may not know filters; the labels decide.
 func TestOthersAreLeftAlone(t *testing.T) {
 	e := newFakeEngine(t)

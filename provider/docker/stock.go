@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strconv"
-	"sync"
 
 	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/client"
@@ -12,21 +11,23 @@ import (
 
 // takeStock compares all containers of this owner and service with what is known. Instances whose container does not run are looked at;
 // containers that belong to no instance are taken over, ended or spared. The Engine being away is an error.
-func (p *Provider) takeStock(ctx context.Context) error {
+//
+// tried is closed when each container that has to end was tried once.
+func (p *Provider) takeStock(ctx context.Context) (tried <-chan struct{}, err error) {
 	var all []container.Summary
-	err := within(p.o.pace.answer, func(ctx context.Context) error {
+	err = within(p.o.pace.answer, func(ctx context.Context) error {
 		r, err := p.engine().ContainerList(ctx, client.ContainerListOptions{All: true, Filters: p.filters()})
 		all = r.Items
 		return err
 	})(ctx)
 	if err != nil {
-		return explain(err)
+		return nil, explain(err)
 	}
 	strays, spared := p.compare(all)
 	var leftovers []container.Summary
 	for _, c := range strays {
 		if adopted, err := p.maybeAdopt(ctx, c); err != nil {
-			return err
+			return nil, err
 		} else if !adopted {
 			leftovers = append(leftovers, c)
 		}
@@ -34,12 +35,7 @@ func (p *Provider) takeStock(ctx context.Context) error {
 	p.mu.Lock()
 	p.spared = spared
 	p.mu.Unlock()
-	ended := p.endLeftovers(leftovers)
-	if !p.stocked { // what may serve nobody must be gone before anything is started; later nothing has to wait for it
-		p.stocked = true
-		<-ended
-	}
-	return nil
+	return p.endLeftovers(leftovers), nil
 }
 
 // compare has instances looked at whose container does not run or has no address yet. It returns the containers of no instance, and the ids of
@@ -114,24 +110,31 @@ func (p *Provider) maybeAdopt(ctx context.Context, c container.Summary) (bool, e
 
 // endLeftovers stops and removes containers of no instance, all side by side, and returns a channel that is closed when each was tried. What does
 // not go is tried again at the next look.
-func (p *Provider) endLeftovers(all []container.Summary) (tried chan struct{}) {
-	tried = make(chan struct{})
+func (p *Provider) endLeftovers(all []container.Summary) <-chan struct{} {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	var wg sync.WaitGroup
+	var trying []chan struct{}
 	for _, c := range all {
-		if p.closed || p.leftovers[c.ID].ending {
-			continue
+		l := p.leftovers[c.ID]
+		if l.tried == nil && !p.closed {
+			l.tried = make(chan struct{})
+			p.leftovers[c.ID] = l
+			p.supervisors.Add(1)
+			go func() {
+				defer p.supervisors.Done()
+				defer close(l.tried)
+				p.endLeftover(c)
+			}()
 		}
-		p.leftovers[c.ID] = leftover{ending: true, said: p.leftovers[c.ID].said}
-		p.supervisors.Add(1)
-		wg.Go(func() {
-			defer p.supervisors.Done()
-			p.endLeftover(c)
-		})
+		if l.tried != nil {
+			trying = append(trying, l.tried)
+		}
 	}
+	tried := make(chan struct{})
 	go func() {
-		wg.Wait()
+		for _, t := range trying {
+			<-t
+		}
 		close(tried)
 	}()
 	return tried
@@ -139,8 +142,8 @@ func (p *Provider) endLeftovers(all []container.Summary) (tried chan struct{}) {
 
 // leftover is a container of no instance that has to go.
 type leftover struct {
-	ending bool   // just now
-	said   string // why it did not go the last time
+	tried chan struct{} // closed at the end of the try that is under way; nil: none is
+	said  string        // why it did not go the last time
 }
 
 func (p *Provider) endLeftover(c container.Summary) {

@@ -77,8 +77,15 @@ func (p *Provider) session(ctx context.Context) (connected bool, err error) {
 	if !impatience.Stop() {
 		return false, explain(context.DeadlineExceeded)
 	}
-	if err := p.takeStock(ctx); err != nil {
+	tried, err := p.takeStock(ctx)
+	if err != nil {
 		return false, err
+	}
+	if !p.stocked { // what an earlier gateway left must be gone before anything is started; later nothing has to wait for leftovers
+		if err := p.follow(ctx, stream, tried); err != nil {
+			return false, err
+		}
+		p.stocked = true
 	}
 	p.becomeBack()
 	measured := make(chan struct{})
@@ -90,7 +97,7 @@ func (p *Provider) session(ctx context.Context) (connected bool, err error) {
 		cancel()
 		<-measured
 	}()
-	return true, p.follow(ctx, stream)
+	return true, p.follow(ctx, stream, nil)
 }
 
 // connect replaces the client, if the Engine answers: what answers now may speak another version of the API than what went away.
@@ -111,8 +118,8 @@ func (p *Provider) connect(ctx context.Context) error {
 	return nil
 }
 
-// follow takes in events, and looks at everything now and then, until the Engine goes away or ctx ends.
-func (p *Provider) follow(ctx context.Context, stream client.EventsResult) error {
+// follow takes in events, and looks at everything now and then, until the Engine goes away or ctx ends, which are errors, or until is closed.
+func (p *Provider) follow(ctx context.Context, stream client.EventsResult, until <-chan struct{}) error {
 	relist := time.NewTicker(p.o.pace.relist)
 	defer relist.Stop()
 	for {
@@ -125,9 +132,11 @@ func (p *Provider) follow(ctx context.Context, stream client.EventsResult) error
 			}
 			return explain(err)
 		case <-relist.C:
-			if err := p.takeStock(ctx); err != nil {
+			if _, err := p.takeStock(ctx); err != nil {
 				return err
 			}
+		case <-until:
+			return nil
 		}
 	}
 }
