@@ -487,8 +487,9 @@ func TestEngineThatGoesAwayInTakingStock(t *testing.T) {
 	e.with(func() { hold = false })
 	e.open()
 	h.awaitEvent(EngineBack)
-	if len(h.told(Ended)) != 1 || len(h.list()) != 0 {
-		t.Errorf("got %+v", h.events)
+	h.awaitEvent(Ended)
+	if l := h.list(); len(l) != 0 {
+		t.Errorf("got %+v", l)
 	}
 }
 
