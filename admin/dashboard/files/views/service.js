@@ -27,7 +27,7 @@ export function serviceView(page, name) {
   ]
 
   function latest() {
-    return gateway.has('/api/v1/events') && card('Latest events', h('a', { href: '#/events' }, 'all'), eventList(own(gateway.events).filter(e => e.type !== 'audit').slice(0, 6), page))
+    return gateway.has('/api/v1/events') && card('Latest events', h('a', { href: '#/events' }, 'all'), eventList(own(gateway.events).filter(e => e.type !== 'audit').slice(0, 9), page))
   }
 
   function heading() {
@@ -82,7 +82,8 @@ function scaling({ now }, service) {
   const modes = { auto: 'by the policies', manual: 'by hand', paused: 'paused' }
   return card('Scaling', h('span', { class: 'quiet' }, `${modes[mode]} · ${service.minInstances} to ${service.maxInstances} instances`),
     hold && h('p', { class: 'sentence' }, `Held at ${plural(hold.instances, 'instance')} by ${hold.by || 'somebody'} since ${clock(hold.since)}: ${hold.reason}`),
-    last ? h('p', { class: 'sentence' }, sentence(last.reason), h('small', {}, ` ${last.from === last.want ? `stays at ${last.want}` : `${last.from} → ${last.want}`}, ${ago(last.time, now)}`)) : empty('Nothing has been decided yet.'),
+    !hold && last && h('p', { class: 'sentence' }, sentence(last.reason), h('small', {}, ` ${last.from === last.want ? `stays at ${last.want}` : `${last.from} → ${last.want}`}, ${ago(last.time, now)}`)),
+    !hold && !last && empty('Nothing has been decided yet.'),
     last?.bounds?.filter(bound => !last.reason.includes(bound)).map(bound => h('p', { class: 'quiet' }, sentence(bound))),
     last?.wants?.length > 0 && table('What each policy wants', [
       { head: 'Policy', lead: true, cell: w => w.policy },
