@@ -300,6 +300,7 @@ func TestPanicAfterTheResponse(t *testing.T) {
 		if res, body := r.dial().send(get).response("GET"); res.StatusCode != 200 || body != "ok" {
 			t.Errorf("got %d %q; want 200", res.StatusCode, body)
 		}
+		waitFor(t, "the connection to the instance to rest", func() bool { return r.idleConnections() == 1 })
 	}
 	if n := rec.connections(); n != 1 {
 		t.Errorf("got %d connections to the instance; want 1", n)

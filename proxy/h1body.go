@@ -44,6 +44,23 @@ func (b *h1body) whole() ([]byte, bool) {
 	return b.c.buf[b.c.r : b.c.r+int(b.left)], true
 }
 
+// gather reads what is missing of a body that fits behind its head, so that it goes out in one write, can be sent again and
+// copied, and occupies no instance while a slow client sends it. A client that waits for 100 is not made to wait for longer.
+func (b *h1body) gather() *failure {
+	c := b.c
+	if b.done || b.chunked || b.read > 0 || c.req.ExpectContinue || b.left > int64(len(c.buf)-c.r) {
+		return nil
+	}
+	for int64(c.w-c.r) < b.left {
+		c.setReadDeadline(time.Now().UnixNano()+int64(b.idle), int64(b.idle)/4)
+		n, err := c.nc.Read(c.buf[c.w:]) // not more, which would move the head
+		if c.w += n; n == 0 {
+			return failureIn(bodyFailure(err))
+		}
+	}
+	return nil
+}
+
 // consumeWhole marks a body that whole returned as read.
 func (b *h1body) consumeWhole() {
 	if b.done {
@@ -182,3 +199,11 @@ type failureError struct{ *failure }
 
 // Error returns the cause.
 func (e failureError) Error() string { return string(e.cause) }
+
+// failureIn returns the failure that err carries; an error that carries none means that the client has left.
+func failureIn(err error) *failure {
+	if f, ok := err.(failureError); ok {
+		return f.failure
+	}
+	return failClientGone
+}

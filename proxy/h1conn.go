@@ -66,6 +66,10 @@ func (c *h1conn) serve() {
 			return
 		}
 		c.body.begin(c, lim)
+		if f := c.body.gather(); f != nil {
+			c.refuse(f)
+			return
+		}
 		c.reply.begin(c)
 		keep := c.x.serve(c)
 		if !keep || !c.settle() {
@@ -277,10 +281,12 @@ func (c *h1conn) growHead(lim *ListenerSettings) {
 	c.buf = big
 }
 
-// refuse answers a request whose head could not be read.
+// refuse answers a request that could not be read.
 func (c *h1conn) refuse(f *failure) {
 	c.reply.begin(c)
-	c.reply.refuse(f)
+	if f.cause != CauseClientGone {
+		c.reply.refuse(f)
+	}
 	c.x.recordRefusal(c, f)
 }
 

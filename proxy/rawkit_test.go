@@ -284,3 +284,18 @@ func (r *rig) activeConnections() int {
 	_, active := r.pool.Members[0].Endpoint.Transport.(*Transport).Counts()
 	return active
 }
+
+// awaitBusy waits until a client's connection is busy with a request.
+func (r *rig) awaitBusy(t testing.TB) {
+	t.Helper()
+	waitFor(t, "a request to begin", func() bool {
+		r.server.mu.Lock()
+		defer r.server.mu.Unlock()
+		for c := range r.server.conns {
+			if c.state.Load() == connBusy {
+				return true
+			}
+		}
+		return false
+	})
+}

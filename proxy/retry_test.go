@@ -117,6 +117,21 @@ func TestRetryThatIsNotPossible(t *testing.T) {
 	f("no budget", 2, RetryPolicy{Attempts: 2}, true)
 }
 
+// A small body that comes behind its head is there for another try as well, and holds no instance while it comes.
+func TestRetryOfASmallBodyInTwoPackets(t *testing.T) {
+	t.Parallel()
+	good := record(t, replyOK)
+	r := newRig(t, record(t, thenReset).addr, good.addr).start()
+	c := r.dial().send("PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\n\r\nabc")
+	r.awaitBusy(t)
+	if n := r.pool.Members[0].Endpoint.Requests() + r.pool.Members[1].Endpoint.Requests(); n != 0 {
+		t.Errorf("got %d instances taken; want none before the body is there", n)
+	}
+	if res, body := c.send("def").response("PUT"); res.StatusCode != 200 || !strings.HasSuffix(good.last(t), "abcdef") {
+		t.Errorf("got %d %q with %q at the instance; want 200 with the whole body", res.StatusCode, body, good.last(t))
+	}
+}
+
 // A body that was read in part and is not there any more cannot be sent again.
 func TestNoRetryOfAStreamedBody(t *testing.T) {
 	t.Parallel()

@@ -118,7 +118,8 @@ func TestRFC9110AnsweredHere(t *testing.T) {
 	f("7.6 loop", "GET /"+closing+"Via: 1.1 other, 1.1 gw-test\n\n", 508, "", "(loop)")
 	f("7.6 loop, second line", "GET /"+closing+"Via: 1.1 other\nVia: HTTP/1.1 gw-test\n\n", 508, "", "(loop)")
 	f("10.1.1 other expectation", "GET /"+closing+"Expect: magic\n\n", 417, "Connection: close", "(malformed-request)")
-	f("15.5.14 length over the limit", "POST / HTTP/1.1\nHost: a\nContent-Length: 11\n\n", 413, "Connection: close", "(body-too-large)")
+	f("15.5.14 length over the limit, without waiting for the body", "POST / HTTP/1.1\nHost: a\nContent-Length: 100000\n\n", 413, "Connection: close", "(body-too-large)")
+	f("15.5.14 length over the limit by one", "POST /"+closing+"Content-Length: 11\n\n01234567890", 413, "", "(body-too-large)")
 	f("15.5.14 chunks over the limit", "POST / HTTP/1.1\nHost: a\nTransfer-Encoding: chunked\n\n6\nabcdef\n6\nabcdef\n0\n\n", 413, "Connection: close", "(body-too-large)")
 	rec.await(t, "the connection to close", func() bool { return rec.open == 0 })
 	for _, seen := range rec.requests() {

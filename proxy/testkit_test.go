@@ -3,6 +3,7 @@ package proxy
 import (
 	"bufio"
 	"context"
+	"flag"
 	"io"
 	"log/slog"
 	"math/rand/v2"
@@ -20,7 +21,10 @@ import (
 	"gatewayd/internal/router"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	flag.Set("test.parallel", "16") // the tests wait more than they compute
+	goleak.VerifyTestMain(m)
+}
 
 // rig is a server under test with one listener, one route and one service, each of which a test may change before start.
 type rig struct {

@@ -207,8 +207,9 @@ func TestTLSToInstances(t *testing.T) {
 		return r
 	}
 	r := f(&tls.Config{ServerName: "shop.internal", RootCAs: roots}, 200, "ok")
-	if len(requests) != 3 || r.idleConnections() != 1 || r.failures() != 0 {
-		t.Errorf("got %d requests, %d idle connections, %d failures; want 3 over one connection", len(requests), r.idleConnections(), r.failures())
+	waitFor(t, "one connection to rest", func() bool { return r.idleConnections() == 1 })
+	if len(requests) != 3 || r.failures() != 0 {
+		t.Errorf("got %d requests, %d failures; want 3 over one connection", len(requests), r.failures())
 	}
 	f(&tls.Config{ServerName: "shop.internal", RootCAs: otherRoots}, 502, "(tls-handshake)")
 	f(&tls.Config{ServerName: "other.internal", RootCAs: roots}, 502, "(tls-handshake)")

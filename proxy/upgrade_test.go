@@ -9,6 +9,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"gatewayd/internal/histogram"
 )
 
 const (
@@ -62,6 +64,10 @@ func TestUpgradeEchoes(t *testing.T) {
 	waitFor(t, "the end of the request", func() bool { return r.view.InFlight.Load() == 0 && r.activeConnections() == 0 })
 	if r.failures() != 0 || r.idleConnections() != 0 {
 		t.Errorf("got %d failures, %d idle connections; want none", r.failures(), r.idleConnections())
+	}
+	var took histogram.Counts
+	if r.view.Revisions[0].Stats.Duration.Snapshot(&took); took.Count != 0 {
+		t.Error("the time of a tunnel was taken for that of a request")
 	}
 }
 

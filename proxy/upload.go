@@ -94,11 +94,7 @@ func (u *upload) finish(buf []byte) {
 
 // fail records what the client did and ends the other side's wait for the instance.
 func (u *upload) fail(err error) {
-	f := failClientGone
-	if fe, ok := err.(failureError); ok {
-		f = fe.failure
-	}
-	u.cause.Store(f)
+	u.cause.Store(failureIn(err))
 	u.up.nc.SetReadDeadline(past)
 }
 
