@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"os"
 
 	"github.com/spf13/cobra"
 
@@ -13,6 +14,7 @@ import (
 func serveGateway(ctx context.Context, o serveOptions) error {
 	return gateway.Run(ctx, gateway.Options{
 		ConfigPath: o.ConfigPath, Stdout: o.Stdout, Stderr: o.Stderr, Version: o.Version, Reload: o.Reload, Upgrade: o.Upgrade,
+		CommandLine: os.Args, Handover: os.Getenv("GATEWAYD_HANDOVER"),
 	})
 }
 

@@ -35,7 +35,11 @@ type Options struct {
 	Version    string           // of the program
 	Executable string           // the program's own file
 	Reload     <-chan os.Signal // each value asks for a reload, as SIGHUP does
-	Upgrade    <-chan os.Signal // each value asks for a new binary to take this one's place, as SIGUSR2 does
+	Upgrade    <-chan os.Signal // each value asks for a new process to take this one's place, as SIGUSR2 does
+	// CommandLine is the program and its arguments as this process was started: what an upgrade starts. Empty: there are no upgrades.
+	CommandLine []string
+	// Handover is what the gateway that is replaced told this process, the value of GATEWAYD_HANDOVER; empty: none is.
+	Handover string
 	// Started is called once when the gateway serves, with the address of each listener and of the admin API ("admin"). May be nil.
 	Started func(addresses map[string]net.Addr)
 }
@@ -57,9 +61,15 @@ type Gateway struct {
 	guard     *process.Guard
 	tracing   *tracing // nil: none
 	kept      kept
+	legacy    *legacy // of the gateway whose place this one takes; nil: none
+
+	control   *parts // what ends when another process takes over
+	path      *parts // what the data path needs, which drains then
+	guardPart *parts // ends last
 
 	cfg        *config.Config
 	generation uint64
+	waiting    *proxy.Change // listeners of a gateway that takes another's place, until it is ready
 	loadedAt   time.Time
 	startedAt  time.Time
 	rejected   []string // errors of the newest file, when an older one runs on
@@ -84,16 +94,27 @@ type Gateway struct {
 	life       context.Context // of what runs in the background; set before anything does
 }
 
-// Run serves until ctx ends, and then drains and stops. It returns an error when it cannot start, or did not stop cleanly.
+// Run serves until ctx ends, and then drains and stops. It returns an error when it cannot start, or did not stop cleanly. After an
+// upgrade it returns when the process that took over has ended.
 func Run(ctx context.Context, opt Options) error {
-	g, err := newGateway(opt)
+	before, err := readLegacy(opt.Handover)
+	if err != nil {
+		return err
+	}
+	opt.CommandLine = ownProgram(opt.CommandLine)
+	return run(ctx, opt, before)
+}
+
+// run is Run in the place of an earlier gateway; before may be nil.
+func run(ctx context.Context, opt Options, before *legacy) error {
+	g, err := newGateway(opt, before)
 	if err != nil {
 		return err
 	}
 	return g.run(ctx)
 }
 
-func newGateway(opt Options) (*Gateway, error) {
+func newGateway(opt Options, before *legacy) (*Gateway, error) {
 	cfg, err := config.Load(opt.ConfigPath)
 	if err != nil {
 		return nil, err
@@ -103,7 +124,12 @@ func newGateway(opt Options) (*Gateway, error) {
 			return nil, fmt.Errorf("cannot find the program's own file: %w", err)
 		}
 	}
-	g := &Gateway{opt: opt, level: new(slog.LevelVar), mail: newMailbox(), registry: new(metrics.Registry),
+	if before != nil {
+		if err := before.await(); err != nil {
+			return nil, err
+		}
+	}
+	g := &Gateway{opt: opt, legacy: before, level: new(slog.LevelVar), mail: newMailbox(), registry: new(metrics.Registry),
 		services: map[string]*service{}, startedAt: time.Now()}
 	g.log = newLogger(opt.Stderr, cfg.Log, g.level)
 	if g.db, err = store.Open(cfg.State.Path, store.Options{Log: g.log, Migrations: migrations()}); err != nil {
@@ -154,7 +180,12 @@ func (g *Gateway) run(ctx context.Context) error {
 		return fmt.Errorf("cannot set up the guard of processes: %w", err)
 	}
 	g.restoreRollouts()
-	adminListener, err := net.Listen("tcp", cfg.Admin.Listen)
+	if g.legacy != nil {
+		if err := g.proxy.Inherit(g.legacy.sockets); err != nil {
+			return err
+		}
+	}
+	adminListener, err := g.legacy.listenAdmin(cfg.Admin.Listen)
 	if err != nil {
 		return fmt.Errorf("cannot listen for the admin API on %q (admin.listen): %w", cfg.Admin.Listen, err)
 	}
@@ -163,70 +194,96 @@ func (g *Gateway) run(ctx context.Context) error {
 		return err
 	}
 
-	// Everything that runs ends with life; ctx only begins the end.
-	life, end := context.WithCancel(context.WithoutCancel(ctx))
-	defer end()
-	g.life = life
-	running := g.startBackground(life, adminListener)
+	g.startBackground(adminListener)
+	defer g.stopBackground()
 	if err := g.apply(cfg); err != nil {
-		end()
+		g.control.cancel()
 		g.stopRunners()
-		running.Wait()
 		return fmt.Errorf("cannot start: %w", err)
 	}
 	g.endForgottenContainers()
-	loopDone := make(chan struct{})
-	loopLife, endLoop := context.WithCancel(life)
+	loopLife, endLoop := context.WithCancel(context.Background())
 	defer endLoop()
+	loopDone := make(chan struct{})
 	go func() { defer close(loopDone); g.loop(loopLife) }()
-	g.ready.Store(true)
+	if err := g.beginToServe(ctx); err != nil {
+		endLoop()
+		<-loopDone
+		g.stopRunners()
+		return err
+	}
 	g.log.Info("gatewayd serves", "version", g.opt.Version, "config", g.opt.ConfigPath, "admin", adminListener.Addr().String(), "listeners", g.addressList())
 	if g.opt.Started != nil {
 		addresses := g.proxy.Addresses()
 		addresses["admin"] = adminListener.Addr()
 		g.opt.Started(addresses)
 	}
-	g.watch(ctx)
-	g.shutDown()
+	next := g.watchUntilReplaced(ctx, adminListener)
+	if next == nil {
+		g.shutDown()
+	}
+	g.ready.Store(false)
 	endLoop()
 	<-loopDone
 	g.observe(g.now()) // books what ran until now
-	g.stopRunners()
 	g.keepServices()
-	end()
-	running.Wait()
-	g.background.Wait()
-	if g.accessLog != nil {
-		g.accessLog.Close()
+	if next != nil {
+		return g.handOver(ctx, next)
 	}
+	g.stopRunners()
+	g.stopBackground()
 	return g.db.Err()
 }
 
-// startBackground starts what runs beside the control loop until life ends.
-func (g *Gateway) startBackground(life context.Context, adminListener net.Listener) *sync.WaitGroup {
-	var running sync.WaitGroup
-	start := func(what string, run func(context.Context) error) {
-		running.Go(func() {
-			if err := run(life); err != nil && !errors.Is(err, context.Canceled) {
-				g.log.Error("a part of the gateway ended", "part", what, "err", err)
-			}
-		})
+// beginToServe marks the gateway as ready. One that takes another's place begins to accept connections now, when it knows the instances.
+func (g *Gateway) beginToServe(ctx context.Context) error {
+	if g.waiting != nil {
+		g.warmUp(ctx)
+		g.waiting.Commit()
+		g.waiting = nil
+		if err := g.legacy.serving(); err != nil {
+			return err
+		}
 	}
-	start("state", g.db.Run)
-	start("events", func(ctx context.Context) error {
+	g.ready.Store(true)
+	return nil
+}
+
+// startBackground starts what runs beside the control loop.
+func (g *Gateway) startBackground(adminListener net.Listener) {
+	g.control, g.path, g.guardPart = newParts(g.log), newParts(g.log), newParts(g.log)
+	g.life = g.control.ctx
+	g.control.start("state", g.db.Run)
+	g.control.start("events", func(ctx context.Context) error {
 		return g.bus.Run(ctx, func(batch []events.Event) error { return g.kept.events.Append(time.Now(), batch...) })
 	})
-	start("health checks", g.checker.Run)
-	start("guard", g.guard.Run)
-	start("admin API", func(ctx context.Context) error { return g.admin.Run(ctx, adminListener) })
+	g.control.start("health checks", g.checker.Run)
+	g.control.start("admin API", func(ctx context.Context) error { return g.admin.Run(ctx, adminListener) })
+	g.startMonitoring(g.control.start)
 	if g.accessLog != nil {
-		start("access log", g.accessLog.Run)
+		g.path.start("access log", func(ctx context.Context) error {
+			return errors.Join(g.accessLog.Run(ctx), g.accessLog.Close())
+		})
 	}
 	if g.tracing != nil {
-		start("tracing", g.tracing.run)
+		g.path.start("tracing", g.tracing.run)
 	}
-	g.startMonitoring(start)
-	return &running
+	g.guardPart.start("guard", g.guard.Run)
+}
+
+// stopBackground ends what startBackground started, and waits for all that runs. It may be called again.
+func (g *Gateway) stopBackground() {
+	g.stopControl()
+	g.path.stop()
+	if g.guardPart != nil {
+		g.guardPart.stop()
+	}
+}
+
+// stopControl ends all but the data path and what that needs.
+func (g *Gateway) stopControl() {
+	g.control.stop()
+	g.background.Wait()
 }
 
 // shutDown ends serving: readiness fails first, so that whoever balances in front looks elsewhere; then requests in flight end or are cut.

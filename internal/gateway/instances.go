@@ -88,8 +88,12 @@ func (g *Gateway) syncOne(s *service, i *instance, info scaler.Instance) {
 	i.info = info
 	if fresh && !info.StartedAt.IsZero() {
 		i.launched, i.everReady, i.startDelay = info.StartedAt, false, 0
+		how := "was started"
+		if info.StartedAt.Before(g.startedAt) {
+			how = "was taken over"
+		}
 		g.publishEvent(events.Event{Type: events.InstanceStarted, Service: s.name, Revision: i.version, Instance: i.id,
-			Message: fmt.Sprintf("instance %s of %s was started (version %s)", i.id, s.name, i.version),
+			Message: fmt.Sprintf("instance %s of %s %s (version %s)", i.id, s.name, how, i.version),
 			Data:    map[string]any{"address": info.Address}})
 	}
 	if info.State == scaler.InstanceBackoff && before.State != scaler.InstanceBackoff {
@@ -256,7 +260,7 @@ func (g *Gateway) setStatus(s *service, i *instance, status health.Status, reaso
 	switch status {
 	case health.Healthy:
 		i.reason = ""
-		if !i.everReady && !i.launched.IsZero() {
+		if !i.everReady && i.launched.After(g.startedAt) { // else it was taken over, and may have been ready long ago
 			i.startDelay = now.Sub(i.launched)
 			g.noteStart(s, i)
 		}

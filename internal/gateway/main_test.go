@@ -21,12 +21,18 @@ import (
 	"gatewayd/provider/process"
 )
 
-// TestMain lets the test binary be what the gateway starts: a demo instance, or the guard of processes.
+// TestMain lets the test binary be a gateway, and what a gateway starts: a demo instance, or the guard of processes.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 {
 		switch os.Args[1] {
 		case "demo-instance":
 			runDemo(os.Args[2:])
+			return
+		case "run":
+			runGateway(os.Args[2])
+			return
+		case "gateway":
+			runGateway(os.Args[2])
 			return
 		case "process-guard":
 			if process.GuardMain(os.Stdin) != nil {
@@ -48,8 +54,16 @@ func runDemo(args []string) {
 			listen = v
 		case "--version":
 			opt.Version = v
-			if strings.HasSuffix(v, "-broken") {
+			switch _, how, _ := strings.Cut(v, "-"); how {
+			case "broken":
 				opt.Fault = demo.FaultErrors
+			case "refuses":
+				opt.Fault = demo.FaultRefuse
+			case "hangs":
+				opt.Fault = demo.FaultHang
+			case "exits":
+				fmt.Fprintln(os.Stderr, "no such database")
+				os.Exit(3)
 			}
 		case "--latency":
 			opt.Latency, _ = time.ParseDuration(v)

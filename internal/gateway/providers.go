@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -46,7 +47,8 @@ func (g *Gateway) newProcessProvider(spec *config.Service, p *config.ProcessProv
 	}
 	opt := process.Options{
 		Service: name, Owner: g.kept.identity, Command: p.Command, Env: env, Dir: p.Dir, StopTimeout: p.StopTimeout,
-		OnExit: process.OnExit(p.OnGatewayExit), Backoff: process.Backoff{Base: p.Backoff.Initial, Max: p.Backoff.Max},
+		TakeOver: g.legacy != nil && !g.ready.Load(),
+		OnExit:   process.OnExit(p.OnGatewayExit), Backoff: process.Backoff{Base: p.Backoff.Initial, Max: p.Backoff.Max},
 		Logger: g.log,
 		Load:   func() ([]process.Record, error) { return g.loadProcesses(name, beside) },
 		Save: func(records []process.Record) error {
@@ -94,7 +96,7 @@ func (g *Gateway) onProcessEvent(service string, e process.Event) {
 	case process.Exited:
 		if _, i := s.instance(e.Instance.ID); i != nil && !i.everReady {
 			s.scale.startFailures++
-			s.noteStartFailure(e.Instance.Version, e.Reason)
+			s.noteStartFailure(e.Instance.Version, lastWords(e.Reason, e.Output))
 		}
 		g.logLastLines(service, e.Instance.ID, e.Reason, e.Output)
 	}
@@ -112,6 +114,14 @@ func (g *Gateway) logLastLines(service, instance, reason string, lines []string)
 		g.log.Warn("an instance died; its last lines follow", "service", service, "instance", instance, "reason", reason,
 			"output", strings.Join(lines, "\n"))
 	}
+}
+
+// lastWords is why an instance ended, with what it said last.
+func lastWords(reason string, output []string) string {
+	if len(output) == 0 {
+		return reason
+	}
+	return reason + ", after " + strconv.Quote(output[len(output)-1])
 }
 
 // startTimeout is how long an instance may take to its first good check; 0 is no limit.
@@ -133,7 +143,11 @@ func (g *Gateway) giveUpStarts(s *service, now time.Time) {
 		return
 	}
 	s.each(func(r *revision, i *instance) {
-		if i.everReady || i.draining() || i.gone || i.info.State != scaler.InstanceRunning || now.Sub(i.info.StartedAt) < limit {
+		since := i.info.StartedAt
+		if since.Before(g.startedAt) { // it was taken over, and may have been ready long ago
+			since = g.startedAt
+		}
+		if i.everReady || i.draining() || i.gone || i.info.State != scaler.InstanceRunning || now.Sub(since) < limit {
 			return
 		}
 		why := "it was not fit for traffic within startTimeout (" + limit.String() + ")"

@@ -132,7 +132,11 @@ func (g *Gateway) apply(cfg *config.Config) error {
 	g.resite, g.checksChanged = true, true
 	g.applyMonitoring(cfg)
 	g.settle()
-	p.listeners.Commit()
+	if g.legacy != nil && !g.ready.Load() {
+		g.waiting = p.listeners // the gateway whose place this one takes serves on until the instances are known
+	} else {
+		p.listeners.Commit()
+	}
 	for _, s := range g.ordered {
 		g.followVersion(s, specs[s.name])
 	}

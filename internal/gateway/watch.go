@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"net"
 	"os"
 	"path/filepath"
 	"time"
@@ -21,9 +22,22 @@ const quietFor = 200 * time.Millisecond
 // pollEvery catches changes that no notification tells of, as on some network file systems.
 const pollEvery = 15 * time.Second
 
-// watch waits for the end of ctx, and reloads on request and whenever a file that the config is made of changes. Folders are
+// watchUntilReplaced watches until ctx ends, or until another process is ready to take over, which it returns.
+func (g *Gateway) watchUntilReplaced(ctx context.Context, adminListener net.Listener) *successor {
+	for g.watch(ctx) {
+		g.log.Info("SIGUSR2: starting the program that is to take over", "command", g.opt.CommandLine)
+		next, err := g.startSuccessor(ctx, adminListener)
+		if err == nil {
+			return next
+		}
+		g.log.Error("cannot upgrade: this process goes on", "err", err)
+	}
+	return nil
+}
+
+// watch waits for the end of ctx or for what asks for an upgrade, when it returns true. Until then it reloads on request and whenever a file that the config is made of changes. Folders are
 // watched rather than files: editors put a new file in the place of the old one, and Kubernetes turns a link.
-func (g *Gateway) watch(ctx context.Context) {
+func (g *Gateway) watch(ctx context.Context) (upgrade bool) {
 	w, err := fsnotify.NewWatcher()
 	var changed <-chan fsnotify.Event
 	var failed <-chan error
@@ -43,7 +57,9 @@ func (g *Gateway) watch(ctx context.Context) {
 		why := "the file has changed"
 		select {
 		case <-ctx.Done():
-			return
+			return false
+		case <-g.opt.Upgrade:
+			return true
 		case <-g.opt.Reload:
 			why = "SIGHUP"
 			g.reopenLogs()
