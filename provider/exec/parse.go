@@ -43,10 +43,11 @@ func parseList(out []byte) ([]listed, error) {
 	var all []listed
 	first := map[string]int{} // line of each id
 	for d.More() {
-		line := lineOf(out, d.InputOffset())
+		begin := d.InputOffset()
+		line := lineOf(out, begin)
 		var object map[string]json.RawMessage
 		if err := d.Decode(&object); err != nil {
-			return nil, atLine(out, d.InputOffset(), notAnObject(err))
+			return nil, atLine(out, begin, notAnObject(err))
 		}
 		l, err := parseOne(object)
 		if err == nil && first[l.ID] > 0 {
@@ -75,13 +76,13 @@ func lineOf(out []byte, offset int64) int {
 	return 1 + bytes.Count(out[:len(out)-len(rest)], []byte("\n"))
 }
 
+// atLine names the line of what begins at offset.
 func atLine(out []byte, offset int64, err error) error {
-	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
-		offset = min(max(0, syntax.Offset-1), int64(len(out)))
-		return fmt.Errorf("line %d: this is no JSON: %w", 1+bytes.Count(out[:offset], []byte("\n")), err)
-	}
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return fmt.Errorf("line %d: the list ends in the middle", 1+bytes.Count(bytes.TrimSpace(out), []byte("\n")))
+	}
+	if _, ok := errors.AsType[*json.SyntaxError](err); ok {
+		err = fmt.Errorf("this is no JSON: %w", err)
 	}
 	return fmt.Errorf("line %d: %w", lineOf(out, offset), err)
 }
