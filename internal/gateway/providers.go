@@ -31,6 +31,8 @@ func (g *Gateway) newServiceRunner(spec *config.Service, beside bool) (*runner, 
 			}
 		}
 		return g.newDockerRunner(spec, p.Docker, owner)
+	case p.Exec != nil:
+		return g.newExecRunner(spec, p.Exec)
 	}
 	return nil, errors.New("services.*.provider has no key that is known")
 }

@@ -160,25 +160,13 @@ func (g *Gateway) applyService(spec *config.Service, p *prepared) *service {
 		s = newService(spec)
 		g.restoreService(s, spec)
 	}
-	checkBefore := s.check
+	checkBefore, before := s.check, s.spec
 	s.configure(spec, p.parts[spec.Name])
 	if (checkBefore == nil) != (s.check == nil) || s.check != nil && checkBefore != nil && checkBefore.ID() != s.check.ID() {
 		g.checksChanged = true
 	}
 	if rn := p.runners[spec.Name]; rn != nil {
-		if s.runner != nil {
-			s.retiring = append(s.retiring, s.runner)
-		}
-		first := s.runner == nil
-		s.runner = rn
-		g.useOwner(s.name, rn.owner)
-		g.startRunner(s, rn)
-		if first {
-			g.takeBackOwners(s)
-		}
-		for _, r := range s.revisions {
-			r.asked = -1
-		}
+		g.replaceRunner(s, rn, before)
 	}
 	g.configureScaling(s)
 	if spec.Provider == nil {
