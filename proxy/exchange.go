@@ -52,6 +52,7 @@ type exchange struct {
 	outcome   outcome
 	entered   bool // the request is counted as being at its service
 	recorded  bool
+	copies    []*mirrorCopy // that wait for the body; the pump's while it runs
 }
 
 // outcome is what is left to tell of a request.

@@ -170,10 +170,10 @@ func TestUploadLongerThanTheTimeouts(t *testing.T) {
 	t.Parallel()
 	rec := record(t, replyOK)
 	r := newRig(t, rec.addr)
-	r.route.Timeout, r.view.Timeouts.ResponseHeader = 50*time.Millisecond, 50*time.Millisecond
+	r.route.Timeout, r.view.Timeouts.ResponseHeader = 400*time.Millisecond, 400*time.Millisecond
 	r.start()
 	c := r.dial().send("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
-	for began := time.Now(); time.Since(began) < 200*time.Millisecond; {
+	for began := time.Now(); time.Since(began) < 700*time.Millisecond; {
 		c.send("1\r\na\r\n")
 	}
 	if res, body := c.send("0\r\n\r\n").response("POST"); res.StatusCode != 200 {

@@ -31,10 +31,10 @@ func (x *exchange) mirror() {
 	}
 }
 
-// copyTo sends a copy to a revision of a service, unless its body is too large to be kept or too many copies are under way.
+// copyTo sends a copy to a revision of a service, unless its body is too large to be kept or too many copies are under way. A
+// body that is still to come is collected as it passes.
 func (x *exchange) copyTo(view *ServiceView, revision, maxBody int) {
-	body, whole := x.down.wholeBody()
-	if !whole || len(body) > maxBody || x.req.Upgrade != nil {
+	if x.req.ContentLength > int64(maxBody) || x.req.Upgrade != nil {
 		view.Unmirror.Add(1)
 		return
 	}
@@ -44,13 +44,48 @@ func (x *exchange) copyTo(view *ServiceView, revision, maxBody int) {
 		view.Unmirror.Add(1)
 		return
 	}
-	c := mirrorCopy{server: x.server, view: view, revision: &view.Revisions[revision]}
+	c := &mirrorCopy{server: x.server, view: view, revision: &view.Revisions[revision], room: maxBody}
 	if needsHash(view) {
 		c.hash = view.HashKey.hash(x.req, x.client)
 	}
-	c.out = append(append(c.out, x.head...), body...)
-	x.server.serving.Add(1)
-	go c.run()
+	c.out = append(c.out, x.head...)
+	body, whole := x.down.wholeBody()
+	if !whole {
+		x.copies = append(x.copies, c)
+		return
+	}
+	c.out = append(c.out, body...)
+	c.start()
+}
+
+// collect adds a piece of the body, n bytes in the framing they are sent in, to the copies that wait for it.
+func (x *exchange) collect(framed []byte, n int) {
+	kept := x.copies[:0]
+	for _, c := range x.copies {
+		if c.room -= n; c.room < 0 {
+			c.leaveOut()
+			continue
+		}
+		c.out = append(c.out, framed...)
+		kept = append(kept, c)
+	}
+	x.copies = kept
+}
+
+// sendCopies sends the copies whose body has come.
+func (x *exchange) sendCopies() {
+	for _, c := range x.copies {
+		c.start()
+	}
+	x.copies = x.copies[:0]
+}
+
+// dropCopies leaves out the copies whose body never came.
+func (x *exchange) dropCopies() {
+	for _, c := range x.copies {
+		c.leaveOut()
+	}
+	x.copies = x.copies[:0]
 }
 
 // mirrorCopy is a copy on its way.
@@ -60,6 +95,18 @@ type mirrorCopy struct {
 	revision *Revision
 	hash     uint64
 	out      []byte
+	room     int // for more of the body
+}
+
+func (c *mirrorCopy) start() {
+	c.server.serving.Add(1)
+	go c.run()
+}
+
+// leaveOut gives the copy up before it was sent.
+func (c *mirrorCopy) leaveOut() {
+	c.view.Unmirror.Add(1)
+	<-c.server.mirrors
 }
 
 func (c *mirrorCopy) run() {

@@ -32,9 +32,44 @@ func TestMirrorGetsCopies(t *testing.T) {
 			t.Errorf("got copy %q of %q; want the same", b, a)
 		}
 	}
-	// Too large to be kept.
-	c.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 200\r\n\r\n" + strings.Repeat("x", 200)).response("POST")
-	waitFor(t, "the outcome", func() bool { return r.services[0].Unmirror.Load() == 1 && r.services[0].Mirrored.Load() == 2 })
+	waitFor(t, "the outcome", func() bool { return r.services[0].Unmirror.Load() == 0 && r.services[0].Mirrored.Load() == 2 })
+}
+
+// A body that is streamed is collected on its way, up to the limit; one that is larger, or never whole, is not copied.
+func TestMirrorOfStreamedBodies(t *testing.T) {
+	t.Parallel()
+	main, shadow := record(t, replyOK), record(t, replyOK)
+	r := mirrorRig(t, main.addr, shadow.addr)
+	r.route.Mirror.MaxBodyBytes = 20000
+	r.start()
+	f := func(what, head, body string, copied bool) {
+		t.Helper()
+		mirrored, left := r.services[0].Mirrored.Load(), r.services[0].Unmirror.Load()
+		c := r.dial()
+		c.send("POST / HTTP/1.1\r\nHost: a\r\n" + head + "\r\n\r\n")
+		if res, _ := c.send(body).response("POST"); res.StatusCode != 200 {
+			t.Fatalf("%s: got %d; want 200", what, res.StatusCode)
+		}
+		if !copied {
+			waitFor(t, what+": the copy left out", func() bool { return r.services[0].Unmirror.Load() == left+1 })
+			return
+		}
+		waitFor(t, what+": the copy sent", func() bool { return r.services[0].Mirrored.Load() == mirrored+1 })
+		shadow.await(t, "the copy", func() bool { return len(shadow.got) == int(mirrored)+1 })
+		if a, b := main.last(t), shadow.last(t); a != b {
+			t.Errorf("%s: got a copy of %d bytes of a request of %d; want the same", what, len(b), len(a))
+		}
+	}
+	long := strings.Repeat("x", 20000)
+	f("with a length", "Content-Length: 20000", long, true)
+	f("with a length over the limit", "Content-Length: 20001", long+"y", false)
+	f("in chunks", "Transfer-Encoding: chunked", "4e20\r\n"+long+"\r\n0\r\nX: y\r\n\r\n", true)
+	f("in chunks over the limit", "Transfer-Encoding: chunked", "4e20\r\n"+long+"\r\n1\r\ny\r\n0\r\n\r\n", false)
+	r.dial().send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 20000\r\n\r\nabc").nc.Close()
+	waitFor(t, "the copy of half a request left out", func() bool { return r.services[0].Unmirror.Load() == 3 })
+	if n := len(r.server.mirrors); n > 2 {
+		t.Errorf("got %d places taken; want them given back", n)
+	}
 }
 
 // Whatever becomes of the copy, the client sees nothing of it, and nothing counts against the main service.

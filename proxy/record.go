@@ -15,6 +15,7 @@ func (s *Service) SetSlowWait(d time.Duration) { s.slowAfter.Store(int64(d)) }
 // record counts the request and writes it to the access log, after the last byte of its response.
 func (x *exchange) record() {
 	x.recorded = true
+	x.dropCopies()
 	took := time.Since(x.start)
 	o := &x.outcome
 	o.bytesOut = max(o.bytesOut, x.down.sentBytes())

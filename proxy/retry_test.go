@@ -76,7 +76,7 @@ func TestPerTryTimeout(t *testing.T) {
 	t.Parallel()
 	h := hold(t)
 	r := newRig(t, h.addr, record(t, replyOK).addr)
-	r.route.Retry = RetryPolicy{Attempts: 1, Timeout: true, PerTryTimeout: 50 * time.Millisecond}
+	r.route.Retry = RetryPolicy{Attempts: 1, Timeout: true, PerTryTimeout: 300 * time.Millisecond}
 	if res, body := r.start().dial().send(get).response("GET"); res.StatusCode != 200 {
 		t.Errorf("got %d %q; want 200 of the other endpoint", res.StatusCode, body)
 	}
@@ -137,7 +137,7 @@ func TestNoRetryOfAStreamedBody(t *testing.T) {
 	t.Parallel()
 	good := record(t, replyOK)
 	r := newRig(t, record(t, thenReset).addr, good.addr).start()
-	c := r.dial().send("PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 20000\r\n\r\n" + strings.Repeat("x", 20000))
+	c := r.dial().send("PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 200000\r\n\r\n" + strings.Repeat("x", 200000))
 	if res, body := c.response("PUT"); res.StatusCode != 502 || len(good.requests()) != 0 {
 		t.Errorf("got %d %q, %d requests at the other; want 502 and none", res.StatusCode, body, len(good.requests()))
 	}

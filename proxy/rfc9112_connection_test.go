@@ -183,7 +183,7 @@ func TestSlowClients(t *testing.T) {
 	t.Parallel()
 	rec := record(t, replyOK)
 	r := newRig(t, rec.addr)
-	r.settings.HeaderTimeout, r.settings.BodyIdleTimeout, r.settings.IdleTimeout = 60*time.Millisecond, 60*time.Millisecond, 60*time.Millisecond
+	r.settings.HeaderTimeout, r.settings.BodyIdleTimeout, r.settings.IdleTimeout = 250*time.Millisecond, 250*time.Millisecond, 250*time.Millisecond
 	r.start()
 	f := func(what, request string, want ...int) {
 		t.Helper()

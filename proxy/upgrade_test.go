@@ -193,7 +193,7 @@ func TestTunnelIdle(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, upgrading(t, echo))
 	r.view.Timeouts.StreamIdle = 500 * time.Millisecond
-	r.route.Timeout, r.settings.BodyIdleTimeout, r.settings.IdleTimeout = 50*time.Millisecond, 50*time.Millisecond, 50*time.Millisecond
+	r.route.Timeout, r.settings.BodyIdleTimeout, r.settings.IdleTimeout = 300*time.Millisecond, 300*time.Millisecond, 300*time.Millisecond
 	c := r.start().dial().send(askUpgrade)
 	c.head()
 	began := time.Now()
@@ -213,10 +213,10 @@ func TestTunnelWithoutIdleTimeout(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, upgrading(t, echo))
 	r.view.Timeouts.StreamIdle = 0
-	r.route.Timeout, r.settings.BodyIdleTimeout, r.view.Timeouts.ResponseHeader = 30*time.Millisecond, 30*time.Millisecond, 30*time.Millisecond
+	r.route.Timeout, r.settings.BodyIdleTimeout, r.view.Timeouts.ResponseHeader = 300*time.Millisecond, 300*time.Millisecond, 300*time.Millisecond
 	c := r.start().dial().send(askUpgrade)
 	c.head()
-	for began := time.Now(); time.Since(began) < 120*time.Millisecond; {
+	for began := time.Now(); time.Since(began) < 600*time.Millisecond; {
 		if got := c.send("x").read(1); got != "x" {
 			t.Fatalf("got %q; want x", got)
 		}

@@ -77,6 +77,7 @@ func (u *upload) write(buf []byte, n int) error {
 		copy(buf[from:], size)
 		to += copy(buf[to:], "\r\n")
 	}
+	u.x.collect(buf[from:to], n)
 	return u.up.writeBody(buf[from:to], u.x.site.Settings.BodyIdleTimeout)
 }
 
@@ -85,11 +86,13 @@ func (u *upload) finish(buf []byte) {
 		out := append(buf[:0], "0\r\n"...)
 		out = message.AppendFields(out, u.x.down.trailers(), message.TrailerDrop)
 		out = append(out, "\r\n"...)
+		u.x.collect(out, 0)
 		if u.up.writeBody(out, u.x.site.Settings.BodyIdleTimeout) != nil {
 			return
 		}
 	}
 	u.end.Store(time.Now().UnixNano())
+	u.x.sendCopies()
 }
 
 // fail records what the client did and ends the other side's wait for the instance.
