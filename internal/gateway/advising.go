@@ -61,8 +61,8 @@ func (g *Gateway) subjects(ctx context.Context) ([]*subject, error) {
 	var list []*subject
 	if err := g.mail.call(ctx, func() {
 		for _, s := range g.ordered {
-			if s.scale.spec != nil && g.watchers.placing.pool(s.nextPool) != nil {
-				list = append(list, g.subject(s))
+			if pool := g.mainPool(s); s.scale.spec != nil && pool != "" {
+				list = append(list, g.subject(s, pool))
 			}
 		}
 	}); err != nil {
@@ -79,13 +79,13 @@ func (g *Gateway) subjects(ctx context.Context) ([]*subject, error) {
 	return list, err
 }
 
-func (g *Gateway) subject(s *service) *subject {
+func (g *Gateway) subject(s *service, pool string) *subject {
 	p, learned := &g.watchers.placing, &s.scale.state.Learned.Service
 	sub := &subject{spec: s.scale.spec, plant: simulate.Plant{
 		Slots: s.spec.Limits.MaxConcurrencyPerInstance, ServiceTime: time.Duration(learned.Mean * float64(time.Second)), ServiceCV: 1,
 		StartDelay: s.scale.state.Starts.Delay(s.scale.spec.StartDelay), QueueTimeout: s.spec.Limits.QueueTimeout, WaitBelow: s.scale.spec.WaitBelow(),
 	}}
-	sub.facts = cost.Facts{Service: s.name, Min: s.spec.Scaling.MinInstances, Each: s.size(), Pool: s.mainPool(), Zone: time.UTC, MaxSlow: maxSlow(s.spec)}
+	sub.facts = cost.Facts{Service: s.name, Min: s.spec.Scaling.MinInstances, Each: s.size(), Pool: pool, Zone: time.UTC, MaxSlow: maxSlow(s.spec)}
 	sub.facts.Price = p.price(sub.facts.Pool)
 	others := g.usage(s)
 	for i := range p.pools {
@@ -94,13 +94,16 @@ func (g *Gateway) subject(s *service) *subject {
 	return sub
 }
 
-// mainPool is where most of its instances are.
-func (s *service) mainPool() string {
-	most, name := 0, s.nextPool
+// mainPool is where most of its instances are, or the next one would be; empty where there are no pools.
+func (g *Gateway) mainPool(s *service) string {
+	most, name := 0, ""
 	for pool, n := range s.pooled() {
 		if n > most || n == most && pool < name {
 			most, name = n, pool
 		}
+	}
+	if name == "" {
+		name = g.chooser(s)()
 	}
 	return name
 }

@@ -27,13 +27,16 @@ func (g *Gateway) capsFor(s *service) []scaler.Cap {
 	if c, limited := g.limitCap(s, &others); limited {
 		caps = append(caps, c)
 	}
+	if c, limited := g.costCap(s, &others); limited {
+		caps = append(caps, c)
+	}
 	return caps
 }
 
 // staying counts the instances that are to stay.
 func (s *service) staying() (n int) {
 	s.each(func(_ *revision, i *instance) {
-		if !i.leaving && !i.gone {
+		if !i.going() {
 			n++
 		}
 	})
@@ -61,7 +64,7 @@ func (g *Gateway) poolCap(s *service, others *usage) (scaler.Cap, bool) {
 	if p.counts != nil {
 		most = min(most, max(entitled+spare, 0))
 	}
-	if most >= math.MaxInt32 || len(names) == 0 {
+	if most >= unlimited || len(names) == 0 {
 		return scaler.Cap{}, false
 	}
 	what := "pool " + names[0] + " has"
@@ -86,51 +89,56 @@ func (p *placing) placedUse(except *service) map[string]cost.Use {
 	return u
 }
 
-// limitCap is the tightest of resourceLimits. It takes away nothing that runs.
+// limitCap is the tightest of resourceLimits but the cost. It takes away nothing that runs.
 func (g *Gateway) limitCap(s *service, others *usage) (scaler.Cap, bool) {
-	p := &g.watchers.placing
-	have, own := s.staying(), usage{pools: map[string]cost.Use{}}
-	s.each(func(_ *revision, i *instance) {
-		if !i.leaving && !i.gone {
-			own.add(p, cmp.Or(i.pool, s.nextPool), 1, s.size())
-		}
-	})
-	next := g.dearest(s, others, have)
-	used := others.all
-	// What runs may have another price than what would be started: only the difference to that is added.
-	used.PerHour += own.all.PerHour - next*cost.Money(have)
-	const any = math.MaxInt32
-	c := p.limits.Clamp(cost.Ask{Want: any, Have: have, Each: s.size(), PerHour: next, Others: used})
-	if c.Instances == any {
+	limits := g.watchers.placing.limits
+	limits.MaxCostPerHour = 0
+	c := limits.Clamp(cost.Ask{Want: unlimited, Have: s.staying(), Each: s.size(), Others: others.all})
+	if c.Instances == unlimited {
 		return scaler.Cap{}, false
 	}
 	_, why, _ := strings.Cut(c.Reason, ": ")
-	if c.Held == cost.HeldByCostPerHour {
-		return scaler.Cap{Bound: scaler.BoundCost, Name: why, Instances: c.Instances}, true
-	}
 	return scaler.Cap{Bound: scaler.BoundCap, Name: c.Held + ": " + why, Instances: c.Instances}, true
 }
 
-// dearest is what an instance that is started next may cost per hour: the price in the cheapest pool if that has room for all
-// that the service may run, else the highest of those that have room.
-func (g *Gateway) dearest(s *service, others *usage, have int) cost.Money {
-	highest := cost.Money(0)
-	for _, c := range g.watchers.placing.allowed(s) {
-		room := fits(c, others.pools[c.Name], s.size())
-		if room == 0 {
-			continue
+// unlimited is more than anybody asks for.
+const unlimited = math.MaxInt32
+
+// costCap is how many instances maxCostPerHour leaves, each at the price of the pool that it would go to. It takes away nothing that runs.
+func (g *Gateway) costCap(s *service, others *usage) (scaler.Cap, bool) {
+	p, each := &g.watchers.placing, s.size()
+	budget := p.limits.MaxCostPerHour
+	if budget <= 0 {
+		return scaler.Cap{}, false
+	}
+	left, n := budget-others.all.PerHour, 0
+	s.each(func(_ *revision, i *instance) {
+		if p.placed(i) && !i.going() {
+			left -= p.price(i.pool).PerHour(each)
+			n++
 		}
-		highest = max(highest, c.Price.PerHour(s.size()))
-		if room >= max(s.spec.Scaling.MaxInstances, have) {
+	})
+	most := max(s.spec.Scaling.MaxInstances, s.totalWanted(), n)
+	next := g.chooser(s)
+	for ; n < most; n++ {
+		if left -= p.price(next()).PerHour(each); left < 0 {
 			break
 		}
 	}
-	return highest
+	if n == most && left >= 0 {
+		return scaler.Cap{}, false
+	}
+	why := fmt.Sprintf("all services may cost %s per hour, the others cost %s", budget, others.all.PerHour)
+	return scaler.Cap{Bound: scaler.BoundCost, Name: why, Instances: max(n, s.staying())}, true
 }
 
 // holdToLimits keeps a rollout from starting more than the limits allow: first the new revision waits, then those before it. What runs stays.
 func (g *Gateway) holdToLimits(s *service) {
-	if len(s.revisions) < 2 || !g.watchers.placing.bounded() {
+	if !g.watchers.placing.bounded() {
+		return
+	}
+	defer g.reserve(s)
+	if len(s.revisions) < 2 {
 		return
 	}
 	wanted := s.totalWanted()
@@ -162,7 +170,7 @@ func (g *Gateway) holdToLimits(s *service) {
 
 func (r *revision) staying() (n int) {
 	for _, i := range r.instances {
-		if !i.leaving && !i.gone {
+		if !i.going() {
 			n++
 		}
 	}

@@ -81,6 +81,9 @@ func (g *Gateway) observe(now time.Time) {
 // applyMonitoring takes over what is watched for and who hears of it.
 func (g *Gateway) applyMonitoring(cfg *config.Config) {
 	g.watchers.placing.configure(cfg)
+	for _, s := range g.ordered {
+		s.reserved = nil
+	}
 	receivers, hooks := receiversOf(cfg)
 	g.watchers.sender.Set(receivers, hooks)
 	g.watchers.mail.post(func() { g.watchers.watch.configure(cfg) })

@@ -88,39 +88,104 @@ type usage struct {
 	pools map[string]cost.Use
 }
 
-func (u *usage) add(p *placing, pool string, n int, each cost.Resources) {
-	if n <= 0 {
-		return
-	}
+func (u *usage) add(p *placing, pool string, each cost.Resources) {
 	perHour := p.price(pool).PerHour(each)
-	u.all = u.all.Plus(n, each, perHour)
+	u.all = u.all.Plus(1, each, perHour)
 	if pool != "" {
-		u.pools[pool] = u.pools[pool].Plus(n, each, perHour)
+		u.pools[pool] = u.pools[pool].Plus(1, each, perHour)
 	}
 }
 
-// usage sums up what all services but one take: what runs, and what is still to be started.
+// usage sums up what all services but one take: what runs, and what is still to be started. Of that one it counts what is about to
+// go, unless that would come back before anything new is started.
 func (g *Gateway) usage(except *service) usage {
-	u := usage{pools: make(map[string]cost.Use, len(g.watchers.placing.pools))}
+	p := &g.watchers.placing
+	u := usage{pools: make(map[string]cost.Use, len(p.pools))}
 	for _, s := range g.ordered {
-		if s != except && s.counted() {
-			g.addUsage(&u, s)
+		if !s.counted() || s == except && len(s.revisions) < 2 {
+			continue
+		}
+		each := s.size()
+		s.each(func(_ *revision, i *instance) {
+			if p.placed(i) && (s != except || i.going()) {
+				u.add(p, i.pool, each)
+			}
+		})
+		if s == except {
+			continue
+		}
+		for _, pool := range s.reserved {
+			u.add(p, pool, each)
 		}
 	}
 	return u
 }
 
-func (g *Gateway) addUsage(u *usage, s *service) {
-	p, each := &g.watchers.placing, s.size()
+// placed tells whether it is known where the instance takes its resources from.
+func (p *placing) placed(i *instance) bool { return i.pool != "" || len(p.pools) == 0 }
+
+// going tells whether the instance is about to end.
+func (i *instance) going() bool { return i.leaving || i.gone }
+
+// reserve chooses the pools of what is to be started and of what has no pool yet, so that nobody else is given the same room.
+func (g *Gateway) reserve(s *service) {
+	missing := g.watchers.placing.missing(s)
+	if len(s.reserved) >= missing {
+		s.reserved = s.reserved[:missing]
+		return
+	}
+	next := g.chooser(s)
+	for range s.reserved {
+		next()
+	}
+	for len(s.reserved) < missing {
+		s.reserved = append(s.reserved, next())
+	}
+}
+
+// missing counts the instances that are to be started and those without a pool.
+func (p *placing) missing(s *service) (n int) {
+	if !s.counted() {
+		return 0
+	}
 	for _, r := range s.revisions {
-		staying := 0
+		n += max(r.want-r.staying(), 0)
 		for _, i := range r.instances {
-			if !i.leaving && !i.gone {
-				staying++
+			if !p.placed(i) {
+				n++
 			}
-			u.add(p, cmp.Or(i.pool, s.nextPool), 1, each)
 		}
-		u.add(p, s.nextPool, r.want-staying, each)
+	}
+	return n
+}
+
+// chooser returns a function that says where one more instance goes, and then one more: where the placement wants it, if there is room by
+// now, else the cheapest pool with room.
+func (g *Gateway) chooser(s *service) func() string {
+	p := &g.watchers.placing
+	allowed := p.allowed(s)
+	switch len(allowed) {
+	case 0:
+		return func() string { return "" }
+	case 1:
+		return func() string { return allowed[0].Name }
+	}
+	others, has := g.usage(s), s.pooled()
+	return func() string {
+		best := ""
+		for _, c := range allowed {
+			if fits(c, others.pools[c.Name], s.size()) <= has[c.Name] {
+				continue
+			}
+			if p.counts[s.name][c.Name] > has[c.Name] {
+				best = c.Name
+				break
+			}
+			best = cmp.Or(best, c.Name)
+		}
+		best = cmp.Or(best, allowed[0].Name)
+		has[best]++
+		return best
 	}
 }
 
@@ -166,59 +231,31 @@ func (g *Gateway) placeRequest() cost.PlaceRequest {
 func (s *service) pooled() map[string]int {
 	n := map[string]int{}
 	s.each(func(_ *revision, i *instance) {
-		if i.pool != "" && !i.leaving && !i.gone {
+		if i.pool != "" && !i.going() {
 			n[i.pool]++
 		}
 	})
 	return n
 }
 
-// assignPools gives each instance without a pool one: where the placement wants more of them, else the cheapest with room.
+// assignPools gives each instance that has none the pool that was reserved for it.
 func (g *Gateway) assignPools(s *service) {
 	p := &g.watchers.placing
-	if !s.counted() {
-		s.nextPool = ""
-		return
-	}
 	allowed := p.allowed(s)
-	known := func(name string) bool {
-		return slices.ContainsFunc(allowed, func(c *cost.Pool) bool { return c.Name == name })
-	}
 	s.each(func(_ *revision, i *instance) {
-		if i.pool != "" && !known(i.pool) {
+		if !s.counted() || !slices.ContainsFunc(allowed, func(c *cost.Pool) bool { return c.Name == i.pool }) {
 			i.pool = ""
 		}
 	})
-	has := s.pooled()
-	s.nextPool = g.choosePool(s, allowed, has)
+	g.reserve(s)
+	if len(allowed) == 0 || !s.counted() {
+		return
+	}
 	s.each(func(_ *revision, i *instance) {
 		if i.pool == "" {
-			i.pool = s.nextPool
-			has[i.pool]++
-			s.nextPool = g.choosePool(s, allowed, has)
+			i.pool, s.reserved = s.reserved[0], s.reserved[1:]
 		}
 	})
-}
-
-func (g *Gateway) choosePool(s *service, allowed []*cost.Pool, has map[string]int) string {
-	if len(allowed) == 0 {
-		return ""
-	}
-	p := &g.watchers.placing
-	for _, c := range allowed {
-		if p.counts[s.name][c.Name] > has[c.Name] {
-			return c.Name
-		}
-	}
-	if len(allowed) > 1 {
-		others := g.usage(s)
-		for _, c := range allowed {
-			if fits(c, others.pools[c.Name], s.size()) > has[c.Name] {
-				return c.Name
-			}
-		}
-	}
-	return allowed[0].Name
 }
 
 // fits is how many instances have room in what others leave of a pool.

@@ -124,6 +124,7 @@ func (g *Gateway) decide(s *service, now time.Time) {
 	d := scaler.Decide(s.scale.spec, s.scale.state, &smp, now)
 	s.scale.decided = now
 	s.plan(d.Want)
+	g.reserve(s)
 	previous := s.scale.last
 	s.scale.last = &d
 	if d.Direction == scaler.Stay && previous != nil {
@@ -194,10 +195,12 @@ func (s *service) inFlight() int64 {
 }
 
 func (s *service) countInstances(smp *scaler.Sample, now time.Time) {
-	s.each(func(_ *revision, i *instance) {
+	s.each(func(r *revision, i *instance) {
 		switch {
 		case i.draining() || i.gone:
 			smp.Draining++
+		case r.role != api.RoleStable && !i.serving():
+			// What a rollout starts, or fails to start, is not to hold up the scaling of what has the traffic.
 		case i.info.State == scaler.InstanceBackoff:
 			smp.Failed++
 		case i.serving():

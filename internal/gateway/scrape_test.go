@@ -41,12 +41,12 @@ resourcePools: [{name: spot, price: {instanceHour: 0.5}}]`, box.URL), demoServic
 	w.untilReady(2)
 	stop := w.steady(50)
 	defer stop()
-	breakInstance(t, w.service("demo").Revisions[0].Instances[0].Address, "errors")
 	n := 3
 	if _, err := w.admin.Scale(t.Context(), "demo", api.ScaleRequest{Instances: &n, Reason: "a test"}); err != nil {
 		t.Fatal(err)
 	}
 	w.untilReady(3)
+	breakInstance(t, w.service("demo").Revisions[0].Instances[0].Address, "errors")
 	var page string
 	w.eventually("a retry and the first look of the watch in the metrics", func() bool {
 		page = w.metrics()

@@ -42,7 +42,7 @@ type service struct {
 
 	rates      rates
 	rateWindow rateWindow
-	nextPool   string // where its next instance goes; empty: there are no pools
+	reserved   []string // pools of the instances that are to be started
 
 	view  *proxy.ServiceView // as published
 	dirty bool               // view has to be built anew
