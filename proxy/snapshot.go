@@ -133,6 +133,7 @@ type ServiceView struct {
 	Split     *balancer.Split // over Revisions, in their order
 	Stable    int             // index of the revision that further tries go to
 	Trial     bool            // a rollout tries the revisions other than Stable
+	Spare     bool            // Stable has the capacity for all requests: each that fails on trial may be tried again there, beyond any budget
 	Cohort    *Cohort
 	Shadow    *Shadow
 }

@@ -332,7 +332,11 @@ func (x *exchange) retry(f *failure) bool {
 // claim takes an endpoint for another try after f, if the rules and the budget allow one. Only another endpoint makes it worth it:
 // where there is none, what came stands.
 func (x *exchange) claim(f *failure) bool {
-	if !x.mayRetry(f) || !x.view.budget.take(time.Now().UnixNano(), x.view.Arrivals.Load(), x.route.Retry.BudgetPercent) {
+	if !x.mayRetry(f) {
+		return false
+	}
+	spared := x.onTrial() && x.view.Spare && x.attempt == 1
+	if !spared && !x.view.budget.take(time.Now().UnixNano(), x.view.Arrivals.Load(), x.route.Retry.BudgetPercent) {
 		return false
 	}
 	x.query.Avoid(x.endpoint)

@@ -50,9 +50,29 @@ type signal struct {
 	absent      int
 }
 
-// read finds the signal of metric m. A fresh pushed figure goes before what the gateway
-// measured itself: whoever pushes knows better.
+// read finds the signal of metric m, as it would be if no more instances were there than were decided on.
 func (st *State) read(sp *Spec, m Metric, s *Sample, now time.Time) signal {
+	g := st.measure(sp, m, s, now)
+	if have := g.fresh + g.absent; st.Known && st.Target > 0 && g.perInstance && have > st.Target {
+		g.fold(m, st.Target)
+	}
+	return g
+}
+
+// fold lays what the instances carry on n of them. A rollout runs more than that, and they are neither capacity nor demand: they take
+// their part of the load, and go again. What an instance holds in memory it holds whether it has load or not.
+func (g *signal) fold(m Metric, n int) {
+	if m == MetricMemory {
+		g.sum *= float64(n) / float64(g.fresh+g.absent)
+	}
+	g.absent = g.absent * n / (g.fresh + g.absent)
+	g.fresh = n - g.absent
+	g.value = g.sum / float64(max(g.fresh, 1))
+}
+
+// measure finds the signal as it is. A fresh pushed figure goes before what the gateway
+// measured itself: whoever pushes knows better.
+func (st *State) measure(sp *Spec, m Metric, s *Sample, now time.Time) signal {
 	stale := now.Add(-sp.staleAfter())
 	if r := s.Pushed.Of(m); usable(*r, stale) {
 		if m == MetricCPU || m == MetricMemory || m == MetricRequestRate || m == MetricActiveConnections {

@@ -41,7 +41,8 @@ func trackTarget(p *Policy, g signal, s *Sample, from int) int {
 	case p.Metric == MetricQueueLength:
 		total = g.value
 	case !g.perInstance:
-		total, have = g.value*float64(s.Ready), s.Ready
+		have = min(s.Ready, max(from, 1)) // the instances beyond are a rollout's
+		total = g.value * float64(have)
 	}
 	need := total / p.Target
 	if g.perInstance {

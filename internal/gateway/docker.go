@@ -68,13 +68,11 @@ func (g *Gateway) onDockerEvent(service string, e docker.Event) {
 	i := e.Instance
 	switch e.Kind {
 	case docker.StartFailed:
-		s.scale.startFailures++
 		s.noteStartFailure(i.Version, e.Reason)
 		g.publishStartFailure(service, i, e.Reason)
 	case docker.Exited:
 		if _, known := s.instance(i.ID); known != nil && !known.everReady {
-			s.scale.startFailures++
-			s.noteStartFailure(i.Version, e.Reason)
+			s.noteStartFailure(i.Version, lastWords(e.Reason, e.Output))
 		}
 		g.logLastLines(service, i.ID, e.Reason, e.Output)
 	case docker.OutOfMemory:

@@ -31,9 +31,6 @@ func TestMain(m *testing.M) {
 		case "run":
 			runGateway(os.Args[2])
 			return
-		case "gateway":
-			runGateway(os.Args[2])
-			return
 		case "process-guard":
 			if process.GuardMain(os.Stdin) != nil {
 				os.Exit(1)

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"gatewayd/admin/api"
 	"gatewayd/config"
 	"gatewayd/events"
 	"gatewayd/provider/process"
@@ -92,12 +93,10 @@ func (g *Gateway) onProcessEvent(service string, e process.Event) {
 	}
 	switch e.Kind {
 	case process.StartFailed:
-		s.scale.startFailures++
 		s.noteStartFailure(e.Instance.Version, e.Reason)
 		g.publishStartFailure(service, e.Instance, e.Reason)
 	case process.Exited:
 		if _, i := s.instance(e.Instance.ID); i != nil && !i.everReady {
-			s.scale.startFailures++
 			s.noteStartFailure(e.Instance.Version, lastWords(e.Reason, e.Output))
 		}
 		g.logLastLines(service, e.Instance.ID, e.Reason, e.Output)
@@ -156,7 +155,6 @@ func (g *Gateway) giveUpStarts(s *service, now time.Time) {
 		if report, ok := g.checker.State(i.check); ok && report.LastError != "" {
 			why += ": " + report.LastError
 		}
-		s.scale.startFailures++
 		s.noteStartFailure(r.version, why)
 		i.leaving, i.deadline = true, now
 		g.publishEvent(events.Event{Type: events.InstanceUnhealthy, Service: s.name, Revision: r.version, Instance: i.id,
@@ -165,9 +163,14 @@ func (g *Gateway) giveUpStarts(s *service, now time.Time) {
 }
 
 func (s *service) noteStartFailure(version, why string) {
-	if r := s.revision(version); r != nil {
-		r.startFailures++
-		r.startError = why
+	r := s.revision(version)
+	if r == nil {
+		return
+	}
+	r.startFailures++
+	r.startError = why
+	if r.role == api.RoleStable { // that a new version does not start is no reason not to scale the old one
+		s.scale.startFailures++
 	}
 }
 

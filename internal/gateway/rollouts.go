@@ -282,6 +282,7 @@ func (s *service) addDeploymentRules(v *proxy.ServiceView) {
 		return
 	}
 	v.Trial = true
+	v.Spare = s.deploy.st.Plan.Strategy != rollout.Rolling
 	w := s.deploy.st.Wish.Weights
 	candidate := slices.IndexFunc(v.Revisions, func(r proxy.Revision) bool { return r.Version == s.deploy.st.Plan.Version })
 	if candidate < 0 {
