@@ -121,37 +121,37 @@ func (p *Provider) startContainer(id string) error {
 	}))
 }
 
-// remove takes a container away, running or not. One that is gone, or just going, is no error.
-func (p *Provider) remove(container string) error {
+// remove takes a container, by id or name, away, running or not. One that is gone, or just going, is no error.
+func (p *Provider) remove(id string) error {
 	err := p.work(p.hard, func(ctx context.Context) error {
-		_, err := p.engine().ContainerRemove(ctx, container, client.ContainerRemoveOptions{Force: true, RemoveVolumes: true})
+		_, err := p.engine().ContainerRemove(ctx, id, client.ContainerRemoveOptions{Force: true, RemoveVolumes: true})
 		return err
 	})
 	if errdefs.IsNotFound(err) || errdefs.IsConflict(err) && strings.Contains(err.Error(), "already in progress") {
 		return nil
 	}
-	return wrap("cannot remove container "+short(container), err)
+	return wrap("cannot remove container "+short(id), err)
 }
 
 // halt stops a container politely, then not. One that is gone or does not run is no error.
-func (p *Provider) halt(container string) error {
+func (p *Provider) halt(id string) error {
 	seconds := int(math.Ceil(p.o.StopTimeout.Seconds()))
 	err := p.insist(p.hard, within(p.o.StopTimeout+p.o.pace.work, func(ctx context.Context) error {
-		_, err := p.engine().ContainerStop(ctx, container, client.ContainerStopOptions{Timeout: &seconds})
+		_, err := p.engine().ContainerStop(ctx, id, client.ContainerStopOptions{Timeout: &seconds})
 		return err
 	}))
 	if errdefs.IsNotFound(err) {
 		return nil
 	}
-	return wrap("cannot stop container "+short(container), err)
+	return wrap("cannot stop container "+short(id), err)
 }
 
 // stop stops a container and removes it.
-func (p *Provider) stop(container string) error {
-	if err := p.halt(container); err != nil {
+func (p *Provider) stop(id string) error {
+	if err := p.halt(id); err != nil {
 		return err
 	}
-	return p.remove(container)
+	return p.remove(id)
 }
 
 // seen is what the Engine says about a container.

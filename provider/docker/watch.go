@@ -8,8 +8,6 @@ import (
 
 	"github.com/moby/moby/api/types/events"
 	"github.com/moby/moby/client"
-
-	"gatewayd/scaler"
 )
 
 // Run connects to the Engine, takes stock of what an earlier gateway left, and looks after the instances until ctx ends; when the Engine goes
@@ -205,6 +203,6 @@ func (p *Provider) tellEngine(kind EventKind, reason string) {
 	} else {
 		p.o.Logger.Info("the Docker Engine is back", "service", p.o.Service, "engine", p.engine().DaemonHost())
 	}
-	p.o.OnEvent(Event{Kind: kind, At: time.Now(), Instance: scaler.Instance{}, Reason: reason})
+	p.o.OnEvent(Event{Kind: kind, At: time.Now(), Reason: reason})
 	p.changed()
 }

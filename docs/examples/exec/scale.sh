@@ -12,12 +12,12 @@ state=${STATE_DIR:?want the folder for pid files}
 gatewayd=${GATEWAYD:-gatewayd}
 mkdir -p "$state"
 
-alive() { kill -0 "$(cat "$1/pid")" 2>/dev/null; }
+alive() { kill -0 "$(cat "$1/pid" 2>/dev/null)" 2>/dev/null; }
 
 # ids prints the instances of the version that live, the newest first.
 ids() {
 	for dir in $(ls -dt "$state"/*/ 2>/dev/null); do
-		if alive "$dir" && [ "$(cat "$dir/version")" = "$GATEWAYD_VERSION" ]; then
+		if alive "$dir" && [ "$(cat "$dir/version" 2>/dev/null)" = "$GATEWAYD_VERSION" ]; then
 			basename "$dir"
 		fi
 	done
@@ -26,13 +26,13 @@ ids() {
 stop() {
 	dir=$state/$1
 	[ -d "$dir" ] || return 0
-	kill "$(cat "$dir/pid")" 2>/dev/null || true
+	kill "$(cat "$dir/pid" 2>/dev/null)" 2>/dev/null || true
 	for _ in 1 2 3 4 5 6 7 8 9 10; do
 		alive "$dir" || break
 		sleep 0.1
 	done
-	kill -9 "$(cat "$dir/pid")" 2>/dev/null || true
-	rm -r "$dir"
+	kill -9 "$(cat "$dir/pid" 2>/dev/null)" 2>/dev/null || true
+	rm -rf "$dir" # list.sh tidies away what is dead at the same time
 }
 
 start() {
