@@ -96,8 +96,8 @@ func (p *Policy) want(sp *Spec, st *State, s *Sample, from int, now time.Time) P
 	panic("BUG: unknown policy type " + string(p.Type))
 }
 
-// largest combines the policies by maximum. Without any policy it is MinInstances, and where that is 0 one instance for as long
-// as the service is used.
+// largest combines the policies by maximum. Without any policy it is MinInstances, and
+// where that is 0 one instance for as long as the service is used.
 func (d *Decision) largest(sp *Spec) {
 	if len(d.Policies) == 0 {
 		d.Want = max(sp.MinInstances, min(d.From, 1))
