@@ -63,13 +63,7 @@ func receive[T any](t testing.TB, c <-chan T, what string) (v T) {
 // Each way in which an instance fails has its own cause and status; none shows an address or what Go said.
 func TestCauses(t *testing.T) {
 	t.Parallel()
-	closed, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	refused := closed.Addr().String()
-	closed.Close()
-	full := fullListener(t)
+	refused, full := refusedAddress(t), fullListener(t)
 	f := func(address string, change func(r *rig), wantStatus int, wantCause string) {
 		t.Helper()
 		r := newRig(t, address)
@@ -95,11 +89,12 @@ func TestCauses(t *testing.T) {
 		}
 	}
 	same := func(*rig) {}
-	soon := 50 * time.Millisecond
+	soon := 300 * time.Millisecond
 	f(refused, same, 502, "connect-refused")
 	f(full, func(r *rig) { r.connectTimeout(soon) }, 504, "connect-timeout")
 	f(hold(t).addr, func(r *rig) { r.view.Timeouts.ResponseHeader = soon }, 504, "response-timeout")
 	f(hold(t).addr, func(r *rig) { r.route.Timeout = soon }, 504, "route-timeout")
+	f(full, func(r *rig) { r.route.Timeout = soon }, 504, "route-timeout")
 	f(hold(t).addr, func(r *rig) { r.route.Retry.PerTryTimeout = soon }, 504, "per-try-timeout")
 	f(record(t, thenClose).addr, same, 502, "reset")
 	f(record(t, thenReset).addr, same, 502, "reset")
@@ -107,7 +102,30 @@ func TestCauses(t *testing.T) {
 }
 
 // fullListener returns an address whose queue of connections is full, so that another one waits.
-func fullListener(t *testing.T) string {
+func fullListener(t testing.TB) string {
+	t.Helper()
+	fd, addr := boundSocket(t)
+	if err := unix.Listen(fd, 0); err != nil {
+		t.Fatal(err)
+	}
+	for range 8 {
+		nc, err := net.DialTimeout("tcp", addr, 50*time.Millisecond)
+		if err != nil {
+			break
+		}
+		t.Cleanup(func() { nc.Close() })
+	}
+	return addr
+}
+
+// refusedAddress returns an address that refuses connections and that nobody else gets in the meantime.
+func refusedAddress(t testing.TB) string {
+	t.Helper()
+	_, addr := boundSocket(t)
+	return addr
+}
+
+func boundSocket(t testing.TB) (fd int, addr string) {
 	t.Helper()
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -117,22 +135,11 @@ func fullListener(t *testing.T) string {
 	if err := unix.Bind(fd, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
 		t.Fatal(err)
 	}
-	if err := unix.Listen(fd, 0); err != nil {
-		t.Fatal(err)
-	}
 	name, err := unix.Getsockname(fd)
 	if err != nil {
 		t.Fatal(err)
 	}
-	addr := net.JoinHostPort("127.0.0.1", strconv.Itoa(name.(*unix.SockaddrInet4).Port))
-	for range 8 {
-		nc, err := net.DialTimeout("tcp", addr, 50*time.Millisecond)
-		if err != nil {
-			break
-		}
-		t.Cleanup(func() { nc.Close() })
-	}
-	return addr
+	return fd, net.JoinHostPort("127.0.0.1", strconv.Itoa(name.(*unix.SockaddrInet4).Port))
 }
 
 // connectTimeout gives all endpoints another connect timeout.

@@ -66,9 +66,7 @@ type zeros struct{}
 func (zeros) Read(p []byte) (int, error) { return len(p), nil }
 
 func TestRetriesAndCauses(t *testing.T) {
-	closed, _ := net.Listen("tcp", "127.0.0.1:0")
-	refused := closed.Addr().String()
-	closed.Close()
+	refused := refusedAddress(t)
 	ok := httpInstance(t, func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "ok") })
 	reset := instance(t, func(nc net.Conn, br *bufio.Reader) { br.ReadString('\n') })
 

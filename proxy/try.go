@@ -94,6 +94,11 @@ func (t *attempt) connect() *failure {
 	if t.up == nil {
 		left, _ := t.patience(time.Now())
 		up, f := t.home.dial(x.server.ctx, left)
+		if f == failConnectTimeout {
+			if left, limit := t.patience(time.Now()); left <= 0 && limit == failRouteTimeout {
+				return limit // it was not the connection's own limit that passed
+			}
+		}
 		if f != nil {
 			return f
 		}
