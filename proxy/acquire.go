@@ -30,17 +30,25 @@ func needsHash(v *ServiceView) bool {
 // acquire sets x.endpoint and x.revision to an endpoint that was taken for this request, waiting for one in the service's
 // queue if need be.
 func (x *exchange) acquire() *failure {
-	x.query.Now = x.now
-	gate := x.view.Gate
-	if !gate.Busy() && !x.view.Hold {
-		if x.pick() {
-			return nil
-		}
-		if x.hopeless() {
-			return failNoInstance
-		}
+	if ok, f := x.acquireNow(); ok || f != nil {
+		return f
 	}
 	return x.waitInQueue()
+}
+
+// acquireNow is acquire without waiting. Where it returns false and no failure there is something to wait for.
+func (x *exchange) acquireNow() (ok bool, f *failure) {
+	x.query.Now = x.now
+	if x.view.Gate.Busy() || x.view.Hold {
+		return false, nil
+	}
+	if x.pick() {
+		return true, nil
+	}
+	if x.hopeless() {
+		return false, failNoInstance
+	}
+	return false, nil
 }
 
 // waitInQueue waits until an endpoint has room. Snapshots may change meanwhile: each try is on the current one.

@@ -97,12 +97,20 @@ func (b *h1body) raw(p []byte) (int, error) {
 		c.r += n
 		return n, nil
 	}
-	c.setReadDeadline(time.Now().UnixNano()+int64(b.idle), int64(b.idle)/4)
+	b.limitWait()
 	n, err := c.nc.Read(p)
 	if n > 0 {
 		return n, nil
 	}
 	return 0, bodyFailure(err)
+}
+
+// limitWait sets the deadline of the next read. One that interruptBody has set in the meantime stays.
+func (b *h1body) limitWait() {
+	b.c.setReadDeadline(time.Now().UnixNano()+int64(b.idle), int64(b.idle)/4)
+	if b.interrupted.Load() {
+		b.c.nc.SetReadDeadline(past)
+	}
 }
 
 // bodyFailure turns an error of reading a body into what the client did. A body that ends early is answered: the client may
@@ -145,7 +153,7 @@ func (b *h1body) nextChunked(p []byte) (int, error) {
 
 func (b *h1body) fill() error {
 	b.c.detach()
-	b.c.setReadDeadline(time.Now().UnixNano()+int64(b.idle), int64(b.idle)/4)
+	b.limitWait()
 	if err := b.c.more(); err != nil {
 		return bodyFailure(err)
 	}

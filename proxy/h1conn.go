@@ -44,6 +44,8 @@ type h1conn struct {
 	fillErr         error
 
 	state atomic.Int32 // connIdle or connBusy, or connClosing
+
+	cl *client // of an event loop, nil: a goroutine serves the connection, by nc
 }
 
 // The states of a connection that a shutdown looks at. From idle the connection's goroutine makes it busy, or a shutdown makes
@@ -57,7 +59,12 @@ const (
 // serve reads requests and answers them one after the other, until one of the sides wants no more.
 func (c *h1conn) serve() {
 	defer c.end()
-	for first := true; ; first = false {
+	c.requests(true)
+}
+
+// requests serves one request after the other. first tells whether it is the connection's first.
+func (c *h1conn) requests(first bool) {
+	for ; ; first = false {
 		if site := c.ln.site(); site != nil {
 			c.site = site
 		}

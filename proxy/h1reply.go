@@ -28,7 +28,7 @@ func (w *h1reply) begin(c *h1conn) {
 
 // scratch returns an empty buffer that has room for n bytes if one of the pools' does.
 func (w *h1reply) scratch(n int) []byte {
-	if n > headSize && cap(w.out) < bodySize {
+	if n > headSize && cap(w.out) < bodySize && w.c.cl == nil {
 		w.release()
 		w.out = w.c.server.bufs.body()
 	}
@@ -87,6 +87,9 @@ func (w *h1reply) start(a *answer, first []byte, last bool) error {
 		out = append(out, first...)
 		out = append(out, "\r\n"...)
 		return w.send(out)
+	}
+	if cl := w.c.cl; cl != nil && len(first) > smallBody {
+		return cl.send(out, first)
 	}
 	if len(out)+len(first) <= cap(out) {
 		return w.send(append(out, first...))
@@ -161,6 +164,9 @@ func (w *h1reply) abort() {
 }
 
 func (w *h1reply) send(p []byte) error {
+	if cl := w.c.cl; cl != nil {
+		return cl.send(p, nil)
+	}
 	w.c.setWriteDeadline(time.Now().UnixNano())
 	_, err := w.c.nc.Write(p)
 	return err

@@ -108,7 +108,7 @@ func (s *Server) whenEmpty() <-chan struct{} {
 	if s.empty == nil {
 		s.empty = make(chan struct{})
 	}
-	if len(s.conns) == 0 {
+	if len(s.conns)+s.onLoops == 0 {
 		c := s.empty
 		close(c)
 		s.empty = nil

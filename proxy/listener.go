@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -20,6 +22,9 @@ type listener struct {
 	address string
 	tcp     *net.TCPListener
 	slots   slots
+
+	file *os.File // with event loops: the same socket, to accept file descriptors on; nil else
+	raw  syscall.RawConn
 }
 
 // slots counts the open connections of a listener against their maximum, which may change.
@@ -138,6 +143,7 @@ func (ch *Change) Drop() {
 // Commit begins to accept on the new addresses and stops on those that go; connections that were accepted there live on.
 func (ch *Change) Commit() {
 	s := ch.server
+	s.startLoops()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.dropInherited()
@@ -147,6 +153,7 @@ func (ch *Change) Commit() {
 	}
 	for _, l := range ch.add {
 		s.listeners[l.name] = l
+		l.openRaw()
 		s.accepting.Add(1)
 		go l.accept()
 	}
@@ -176,6 +183,9 @@ func (s *Server) closeListeners() {
 
 func (l *listener) close() {
 	l.tcp.Close()
+	if l.file != nil {
+		l.file.Close()
+	}
 	l.slots.end()
 }
 
@@ -196,10 +206,10 @@ func (l *listener) accept() {
 		if !l.slots.take(l.maxConnections) {
 			return
 		}
-		nc, err := l.tcp.AcceptTCP()
+		err := l.acceptOne()
 		if err != nil {
 			l.slots.give()
-			if errors.Is(err, net.ErrClosed) {
+			if errors.Is(err, net.ErrClosed) || errors.Is(err, os.ErrClosed) {
 				return
 			}
 			// Out of file descriptors, as a rule: accepting again at once would only burn the processor.
@@ -214,15 +224,32 @@ func (l *listener) accept() {
 			continue
 		}
 		pause = 0
-		c, err := l.newConn(nc)
-		if err != nil || !l.server.track(c) {
-			nc.Close()
-			l.slots.give()
-			continue
-		}
-		l.server.serving.Add(1)
-		go l.serve(c)
 	}
+}
+
+// acceptOne takes in one connection, for which there is a slot, and has it served.
+func (l *listener) acceptOne() error {
+	if l.raw != nil {
+		return l.acceptRaw()
+	}
+	nc, err := l.tcp.AcceptTCP()
+	if err != nil {
+		return err
+	}
+	l.begin(nc)
+	return nil
+}
+
+// begin serves a connection in a goroutine of its own.
+func (l *listener) begin(nc *net.TCPConn) {
+	c, err := l.newConn(nc)
+	if err != nil || !l.server.track(c) {
+		nc.Close()
+		l.slots.give()
+		return
+	}
+	l.server.serving.Add(1)
+	go l.serve(c)
 }
 
 // newConn wraps a connection that was accepted.

@@ -65,8 +65,10 @@ func TestMirrorOfStreamedBodies(t *testing.T) {
 	f("with a length over the limit", "Content-Length: 20001", long+"y", false)
 	f("in chunks", "Transfer-Encoding: chunked", "4e20\r\n"+long+"\r\n0\r\nX: y\r\n\r\n", true)
 	f("in chunks over the limit", "Transfer-Encoding: chunked", "4e20\r\n"+long+"\r\n1\r\ny\r\n0\r\n\r\n", false)
-	r.dial().send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 20000\r\n\r\nabc").nc.Close()
-	waitFor(t, "the copy of half a request left out", func() bool { return r.services[0].Unmirror.Load() == 3 })
+	if loopsUnderTest == 0 { // an event loop reads all of such a body before it looks where to send it
+		r.dial().send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 20000\r\n\r\nabc").nc.Close()
+		waitFor(t, "the copy of half a request left out", func() bool { return r.services[0].Unmirror.Load() == 3 })
+	}
 	if n := len(r.server.mirrors); n > 2 {
 		t.Errorf("got %d places taken; want them given back", n)
 	}

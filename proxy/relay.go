@@ -140,41 +140,46 @@ func (t *attempt) relayUntilClose() (bool, *failure) {
 var failBodyEnd = &failure{status: 502, cause: CauseBodyReset}
 
 func (t *attempt) relayChunked() (bool, *failure) {
-	var chunks message.ChunkedReader
-	started := false
 	for {
-		data, merr := t.compact(&chunks)
-		if merr != nil {
-			if !started {
-				t.withdraw()
-				return false, failMalformedAnswer
-			}
-			return false, failBodyReset
-		}
-		done := chunks.Done()
-		var trailers message.Fields
-		if done {
-			var f *failure
-			// data lies before the unread part of the buffer, so reading trailers could move it: it goes out first.
-			if len(data) > 0 || !started {
-				if err := t.beginOrWrite(&started, data); err != nil {
-					return false, toClient(err)
-				}
-			}
-			if trailers, f = t.readTrailers(); f != nil {
-				return false, f
-			}
-			return true, t.finish(trailers)
-		}
-		if len(data) > 0 || !started {
-			if err := t.beginOrWrite(&started, data); err != nil {
-				return false, toClient(err)
-			}
+		if done, f := t.relayChunks(); done || f != nil {
+			return done, f
 		}
 		if _, f := t.read(); f != nil {
 			return false, f
 		}
 	}
+}
+
+// relayChunks passes on what was read of a chunked body. done means that it is complete.
+func (t *attempt) relayChunks() (done bool, f *failure) {
+	data, merr := t.compact()
+	if merr != nil {
+		if !t.started {
+			t.withdraw()
+			return false, failMalformedAnswer
+		}
+		return false, failBodyReset
+	}
+	// data lies before the unread part of the buffer, so reading trailers could move it: it goes out first.
+	if len(data) > 0 || !t.started {
+		if err := t.beginOrWrite(data); err != nil {
+			return false, toClient(err)
+		}
+	}
+	if !t.chunks.Done() {
+		return false, nil
+	}
+	res, up := &t.x.res, t.up
+	n, merr := message.ParseTrailers(up.buffered(), &res.Fields, responseLimits)
+	if merr != nil || n == 0 && up.w-up.r == len(up.buf) {
+		return false, failBodyReset
+	}
+	if n == 0 {
+		return false, nil
+	}
+	up.r += n
+	f = t.finish(res.Fields)
+	return f == nil, f
 }
 
 // withdraw takes back an answer of which nothing was sent.
@@ -183,21 +188,21 @@ func (t *attempt) withdraw() {
 	t.x.ans.reset()
 }
 
-func (t *attempt) beginOrWrite(started *bool, data []byte) error {
-	if *started {
+func (t *attempt) beginOrWrite(data []byte) error {
+	if t.started {
 		return t.write(data, false)
 	}
-	*started = true
+	t.started = true
 	return t.begin(data, false)
 }
 
 // compact takes the chunk framing out of what was read and returns the pieces of the body joined, in place.
-func (t *attempt) compact(chunks *message.ChunkedReader) ([]byte, *message.Error) {
+func (t *attempt) compact() ([]byte, *message.Error) {
 	up := t.up
 	at := up.r
 	to := at
-	for up.r < up.w && !chunks.Done() {
-		data, n, merr := chunks.Next(up.buf[up.r:up.w])
+	for up.r < up.w && !t.chunks.Done() {
+		data, n, merr := t.chunks.Next(up.buf[up.r:up.w])
 		if merr != nil {
 			return nil, merr
 		}
@@ -205,26 +210,6 @@ func (t *attempt) compact(chunks *message.ChunkedReader) ([]byte, *message.Error
 		to += copy(up.buf[to:], data)
 	}
 	return up.buf[at:to], nil
-}
-
-func (t *attempt) readTrailers() (message.Fields, *failure) {
-	up := t.up
-	for {
-		n, merr := message.ParseTrailers(up.buffered(), &t.x.res.Fields, responseLimits)
-		if merr != nil {
-			return nil, failBodyReset
-		}
-		if n > 0 {
-			up.r += n
-			return t.x.res.Fields, nil
-		}
-		if up.w-up.r == len(up.buf) {
-			return nil, failBodyReset
-		}
-		if _, f := t.more(); f != nil {
-			return nil, f
-		}
-	}
 }
 
 // read waits for more of the body, after what was read before has been consumed, in a buffer of body size.

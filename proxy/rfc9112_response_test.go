@@ -167,9 +167,9 @@ func TestRFC9112IncompleteResponse(t *testing.T) {
 	}
 	f("8 until close, ended by a reset", get, "HTTP/1.1 200 OK\r\n\r\nabc"+thenReset, "3\r\nabc\r\n")
 	// So much that some of it is passed on before the fault is read.
-	big := "11170\r\n" + strings.Repeat("a", 70000) + "\r\n"
-	f("7.1 malformed chunk", http10, chunked+big+"x\r\n", strings.Repeat("a", 70000))
-	f("7.1 chunk longer than its size", http10, chunked+big+"3\r\nabcdef\r\n", strings.Repeat("a", 70000)+"abc")
+	big := "30d40\r\n" + strings.Repeat("a", 200000) + "\r\n"
+	f("7.1 malformed chunk", http10, chunked+big+"x\r\n", strings.Repeat("a", 200000))
+	f("7.1 chunk longer than its size", http10, chunked+big+"3\r\nabcdef\r\n", strings.Repeat("a", 200000)+"abc")
 	f("7.1.2 malformed trailer", get, chunked+"3\r\nabc\r\n0\r\nbad trailer\r\n\r\n", "3\r\nabc\r\n")
 }
 

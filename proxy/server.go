@@ -21,6 +21,8 @@ type Options struct {
 	// Failed is called, on the request's goroutine, for every failure that counts against an endpoint, with how
 	// many came in a row. It must not block.
 	Failed func(e *balancer.Endpoint, c balancer.Cause, consecutive uint32)
+	// Loops is how many event loops carry what is plain and small; 0: goroutines carry everything. One for each core is right.
+	Loops  int
 	Tracer Tracer // nil: trace context is passed through untouched
 }
 
@@ -45,6 +47,9 @@ type Server struct {
 	closed    bool           // no connection is taken in any more
 	serving   sync.WaitGroup // connections and mirrored requests
 	accepting sync.WaitGroup // accept loops
+	loops     *loops         // nil: none are started
+	onLoops   int            // connections that event loops own
+	looping   sync.WaitGroup // event loops
 }
 
 // New builds a server that serves nothing yet.
@@ -80,7 +85,7 @@ func (s *Server) Current() *Snapshot { return s.snapshot.Load() }
 func (s *Server) Connections() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return len(s.conns)
+	return len(s.conns) + s.onLoops
 }
 
 // failed counts a failure against an endpoint.
@@ -95,6 +100,7 @@ func (s *Server) failed(e *balancer.Endpoint, c balancer.Cause) {
 // connections are still accepted.
 func (s *Server) Drain() {
 	s.draining.Store(true)
+	s.eachLoop((*loop).closeIdle)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for c := range s.conns {
@@ -114,11 +120,13 @@ func (s *Server) Shutdown(ctx context.Context) (cut int) {
 	s.cancel(errShutdown)
 	s.mu.Lock()
 	s.closed = true
-	cut = len(s.conns)
+	cut = len(s.conns) + s.onLoops
 	for c := range s.conns {
 		c.tcp.Close()
 	}
 	s.mu.Unlock()
+	s.eachLoop(func(l *loop) { l.stop = true })
+	s.looping.Wait()
 	s.serving.Wait()
 	return cut
 }
@@ -153,7 +161,12 @@ func (s *Server) untrack(c *h1conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.conns, c)
-	if len(s.conns) == 0 && s.empty != nil {
+	s.lookEmpty()
+}
+
+// lookEmpty wants mu held.
+func (s *Server) lookEmpty() {
+	if len(s.conns)+s.onLoops == 0 && s.empty != nil {
 		close(s.empty)
 		s.empty = nil
 	}

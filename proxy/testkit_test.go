@@ -45,7 +45,8 @@ type rig struct {
 func newRig(t testing.TB, addresses ...string) *rig {
 	t.Helper()
 	r := &rig{t: t, log: &strings.Builder{}}
-	r.server = New(Options{Logger: slog.New(slog.DiscardHandler), Pseudonym: "gw-test", Rand: rand.Float64})
+	r.server = New(Options{Logger: slog.New(slog.DiscardHandler), Pseudonym: "gw-test", Rand: rand.Float64,
+		Loops: loopsUnderTest})
 	r.settings = ListenerSettings{
 		Head:          message.Limits{HeadBytes: 32 << 10, FieldCount: 100, TargetBytes: 8 << 10},
 		HeaderTimeout: 10 * time.Second, BodyIdleTimeout: 10 * time.Second, IdleTimeout: 10 * time.Second,

@@ -26,6 +26,12 @@ type Transport struct {
 	address string
 	open    atomic.Int64 // idle and in use
 
+	locals  atomic.Pointer[[]*localIdle] // of the event loops; written under mu
+	secure  atomic.Bool                  // TLS is in the present settings
+	retired atomic.Bool                  // gone, to read without mu
+	shared  atomic.Int64                 // len(idle), to read without mu
+	maxIdle atomic.Int64
+
 	mu   sync.Mutex // protects what follows
 	opt  TransportOptions
 	idle []*upstreamConn
@@ -34,7 +40,10 @@ type Transport struct {
 
 // NewTransport returns a pool without connections. address is HOST:PORT.
 func NewTransport(address string, opt TransportOptions) *Transport {
-	return &Transport{address: address, opt: opt}
+	p := &Transport{address: address, opt: opt}
+	p.maxIdle.Store(int64(opt.MaxIdle))
+	p.secure.Store(opt.TLS != nil)
+	return p
 }
 
 // take returns the connection that was put to rest last, or nil.
@@ -48,6 +57,7 @@ func (p *Transport) take(now int64) *upstreamConn {
 	u := p.idle[n-1]
 	p.idle[n-1] = nil
 	p.idle = p.idle[:n-1]
+	p.shared.Store(int64(n - 1))
 	idle := int64(p.opt.IdleTimeout)
 	p.mu.Unlock()
 	if now-u.idleAt > idle {
@@ -59,9 +69,10 @@ func (p *Transport) take(now int64) *upstreamConn {
 
 func (p *Transport) put(u *upstreamConn) {
 	p.mu.Lock()
-	keep := !p.gone && len(p.idle) < p.opt.MaxIdle
+	keep := !p.gone && len(p.idle)+p.localIdle() < p.opt.MaxIdle
 	if keep {
 		p.idle = append(p.idle, u)
+		p.shared.Store(int64(len(p.idle)))
 	}
 	p.mu.Unlock()
 	if !keep {
@@ -76,8 +87,12 @@ func (p *Transport) Configure(opt TransportOptions) {
 	var stale []*upstreamConn
 	if opt.TLS != p.opt.TLS {
 		stale, p.idle = p.idle, nil
+		p.shared.Store(0)
+		defer p.purgeLocal()
 	}
 	p.opt = opt
+	p.maxIdle.Store(int64(opt.MaxIdle))
+	p.secure.Store(opt.TLS != nil)
 	p.mu.Unlock()
 	for _, u := range stale {
 		u.close()
@@ -101,6 +116,7 @@ func (p *Transport) Sweep(before int64) {
 	old := make([]*upstreamConn, n)
 	copy(old, p.idle)
 	p.idle = append(p.idle[:0], p.idle[n:]...)
+	p.shared.Store(int64(len(p.idle)))
 	p.mu.Unlock()
 	for _, u := range old {
 		u.close()
@@ -112,7 +128,10 @@ func (p *Transport) Retire() {
 	p.mu.Lock()
 	idle := p.idle
 	p.idle, p.gone = nil, true
+	p.shared.Store(0)
+	p.retired.Store(true)
 	p.mu.Unlock()
+	p.purgeLocal()
 	for _, u := range idle {
 		u.close()
 	}
@@ -123,6 +142,7 @@ func (p *Transport) Counts() (idle, active int) {
 	p.mu.Lock()
 	idle = len(p.idle)
 	p.mu.Unlock()
+	idle += p.localIdle()
 	return idle, max(int(p.open.Load())-idle, 0)
 }
 

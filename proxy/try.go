@@ -54,6 +54,9 @@ type attempt struct {
 	sent  time.Time // when the request was sent whole, as far as it is known; zero: not yet
 
 	upload *upload // running, nil: the body went with the head or there is none
+
+	chunks  message.ChunkedReader // of a chunked response
+	started bool                  // some of a chunked response was passed on
 }
 
 // send gets a connection, sends the request on it and reads the head of the final response into x.res. Interim responses are

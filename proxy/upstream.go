@@ -30,6 +30,19 @@ type upstreamConn struct {
 
 	first  firstTrip
 	onRead func(fd uintptr) bool // first.step, bound once
+
+	onLoop
+}
+
+// onLoop is what a connection that an event loop owns is besides. Then it has no nc.
+type onLoop struct {
+	loop   *loop   // nil: none
+	user   *client // whose request it carries, nil while idle
+	pend   []byte  // of the request, not written yet
+	fd     int
+	round  uint64 // of the loop, when it was put to rest
+	unread bool   // there may be something to read that no event will tell of again
+	gone   bool   // the instance has ended its stream
 }
 
 // firstTrip is the state of sending a request and waiting for the first bytes of its answer.
@@ -196,7 +209,12 @@ func (u *upstreamConn) grow(bufs *buffers) {
 func (u *upstreamConn) buffered() []byte { return u.buf[u.r:u.w] }
 
 func (u *upstreamConn) close() {
-	u.nc.Close()
+	if u.loop != nil {
+		u.loop.disown(u.fd)
+		unix.Close(u.fd) // which takes it out of the epoll set as well
+	} else {
+		u.nc.Close()
+	}
 	u.home.closed()
 }
 

@@ -1,0 +1,511 @@
+package proxy
+
+import (
+	"net/netip"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// client is a client's connection that a loop owns. Between requests it is all that there is of it: h1conn and buffers
+// are there while a request is under way only.
+type client struct {
+	loop *loop
+	fd   int
+	ln   *listener
+	peer netip.AddrPort
+
+	state    clientState
+	unread   bool // there may be something to read that no event will tell of again
+	half     bool // the client has ended its stream, or broken off
+	queued   bool // in loop.ready
+	closed   bool
+	keep     bool // of a response that is being flushed: the connection goes on
+	lingered int
+	dial     uint32 // the wait for a connection that is under way, 0: none
+	dials    uint32
+
+	c   *h1conn       // nil while idle
+	up  *upstreamConn // of the present try
+	out []byte        // not written yet: the client has to take that first
+	buf []byte        // what out is part of
+
+	left   int64 // of a response body with a length
+	active int64 // unix nanoseconds of the last progress of a response
+	f      *failure
+
+	deadline, due int64 // see timers
+	place         int
+}
+
+type clientState uint8
+
+const (
+	clientIdle      clientState = iota
+	clientBody                  // the rest of a small request body is on its way
+	clientDialing               // waits for a connection to an instance
+	clientWaiting               // waits for the head of the response
+	clientStreaming             // the body is on its way
+	clientFlushing              // the response is complete, the client has still to take it
+	clientLingering             // the connection is over, and what still comes is read over
+)
+
+// serving tells whether an exchange is under way.
+func (s clientState) serving() bool { return s >= clientDialing && s <= clientFlushing }
+
+const (
+	// loopOut holds a head and a chunk of all that is read from an instance at once.
+	loopOut = loopRead + 16<<10
+	// smallBodyWait is how long the loop waits for the rest of a small request body; then a goroutine does.
+	smallBodyWait = 100 * time.Millisecond
+	// loopStream is the length of a response body from which on a goroutine moves it in the kernel.
+	loopStream = 1 << 20
+)
+
+// take makes the loop serve a connection that was accepted and counted.
+func (l *loop) takeClient(fd int, ln *listener, peer netip.AddrPort) {
+	cl := &client{loop: l, fd: fd, ln: ln, peer: peer, unread: true}
+	site := ln.site()
+	if site == nil || l.stop || l.watch(fd, sock{client: cl}) != nil {
+		unix.Close(fd)
+		l.forget(cl)
+		return
+	}
+	l.timers.set(cl, l.now.UnixNano()+int64(site.Settings.HeaderTimeout))
+}
+
+// forget gives back what a connection that is gone was counted for.
+func (l *loop) forget(cl *client) {
+	cl.ln.slots.give()
+	l.leave()
+}
+
+// onClient handles events of a client's socket.
+func (l *loop) onClient(cl *client, mask uint32) { l.guard(cl, mask, (*loop).clientEvent) }
+
+func (l *loop) clientEvent(cl *client, mask uint32) {
+	if mask&unix.EPOLLOUT != 0 && len(cl.out) > 0 {
+		l.flush(cl)
+		if cl.closed {
+			return
+		}
+	}
+	if mask&(unix.EPOLLRDHUP|broken) != 0 {
+		cl.half = true
+		if l.noticeHalf(cl, mask) {
+			return
+		}
+	}
+	if mask&(unix.EPOLLIN|unix.EPOLLRDHUP|broken) == 0 {
+		return
+	}
+	cl.unread = true
+	l.read(cl)
+}
+
+// noticeHalf deals with a client that has left, or may have, while an instance works for it.
+func (l *loop) noticeHalf(cl *client, mask uint32) (gone bool) {
+	if !cl.state.serving() {
+		return false
+	}
+	if mask&broken != 0 {
+		l.clientGone(cl)
+		return true
+	}
+	// It may have ended only its own direction: an instance that is quick still gets its answer through, as on a goroutine.
+	soon := l.now.UnixNano() + int64(patienceSlice)
+	if cl.deadline == 0 || soon < cl.deadline {
+		l.timers.set(cl, soon)
+	}
+	return false
+}
+
+// proceed goes on with a client that has something to read, or has read it already.
+func (l *loop) proceed(cl *client, _ uint32) {
+	switch {
+	case cl.state == clientStreaming && cl.up != nil && cl.up.unread:
+		l.readUpstream(cl.up)
+	case cl.state == clientIdle && cl.c != nil:
+		l.serve(cl)
+	default:
+		l.read(cl)
+	}
+}
+
+// later puts a client on the list of those that go on without an event.
+func (l *loop) later(cl *client) {
+	if !cl.queued {
+		cl.queued = true
+		l.ready = append(l.ready, cl)
+	}
+}
+
+// read reads once, if the state is one in which something is expected of the client.
+func (l *loop) read(cl *client) {
+	switch cl.state {
+	case clientIdle:
+		if cl.c == nil {
+			l.readRequest(cl)
+		}
+	case clientBody:
+		l.readBody(cl)
+	case clientLingering:
+		l.readOver(cl)
+	}
+}
+
+// readRequest reads what should be a request.
+func (l *loop) readRequest(cl *client) {
+	n, err := readNow(cl.fd, l.in[:bodySize])
+	if err == unix.EAGAIN {
+		cl.unread = false
+		return
+	}
+	if err != nil || n == 0 {
+		l.close(cl)
+		return
+	}
+	cl.unread = n == bodySize || cl.half
+	c := l.newConn(cl)
+	if n <= headSize {
+		c.buf = l.server.bufs.head()
+	} else {
+		c.buf = l.server.bufs.body()
+	}
+	c.r, c.w = 0, copy(c.buf, l.in[:n])
+	l.serve(cl)
+}
+
+// newConn gives a client the h1conn that its next request needs.
+func (l *loop) newConn(cl *client) *h1conn {
+	var c *h1conn
+	if n := len(l.spare); n > 0 {
+		c = l.spare[n-1]
+		l.spare = l.spare[:n-1]
+	} else {
+		c = &h1conn{server: l.server}
+	}
+	c.ln, c.peer, c.cl = cl.ln, cl.peer, cl
+	c.reply.out = l.out
+	cl.c = c
+	return c
+}
+
+// giveBack takes the h1conn back from a client that waits for its next request.
+func (l *loop) giveBack(cl *client) {
+	c := cl.c
+	if c == nil {
+		return
+	}
+	cl.c = nil
+	l.server.bufs.release(c.buf)
+	c.x.release(l.server.bufs)
+	c.buf, c.r, c.w, c.cl, c.ln, c.site, c.reply.out = nil, 0, 0, nil, nil, nil, nil
+	if len(l.spare) < maxSpare {
+		l.spare = append(l.spare, c)
+	}
+}
+
+// serve begins the request that stands in the client's buffer.
+func (l *loop) serve(cl *client) {
+	c := cl.c
+	site := cl.ln.site()
+	if site == nil {
+		l.handover(cl, stageHead, nil)
+		return
+	}
+	c.site = site
+	lim := &site.Settings
+	n, merr := c.req.Parse(c.buf[c.r:c.w], lim.Head)
+	if n == 0 || merr != nil || lim.TLS != nil || c.req.Upgrade != nil || c.req.ExpectContinue || c.req.Chunked {
+		l.handover(cl, stageHead, nil)
+		return
+	}
+	if body := c.req.ContentLength; body > int64(c.w-c.r-n) {
+		l.awaitBody(cl, int64(n)+body)
+		return
+	}
+	c.r += n
+	cl.state = clientDialing
+	c.body.begin(c, lim)
+	c.reply.begin(c)
+	x := &c.x
+	x.begin(l.server, c, &c.req)
+	x.tls, x.peer = nil, c.peer
+	if done, f := x.prepare(cl.ln.name); done || f != nil {
+		l.finish(cl, f)
+		return
+	}
+	if x.route.Compress != nil {
+		l.handover(cl, stageAcquire, nil)
+		return
+	}
+	switch ok, f := x.acquireNow(); {
+	case f != nil:
+		l.finish(cl, f)
+	case !ok:
+		l.handover(cl, stageAcquire, nil)
+	default:
+		l.try(cl)
+	}
+}
+
+// awaitBody waits for the rest of a request with a body, if it is small.
+func (l *loop) awaitBody(cl *client, total int64) {
+	c := cl.c
+	if total > bodySize {
+		l.handover(cl, stageHead, nil)
+		return
+	}
+	if len(c.buf) < bodySize || int64(c.r)+total > bodySize {
+		big := l.server.bufs.body()
+		c.w = copy(big, c.buf[c.r:c.w])
+		c.r = 0
+		l.server.bufs.release(c.buf)
+		c.buf = big
+	}
+	if cl.state != clientBody {
+		cl.state = clientBody
+		l.timers.set(cl, l.now.UnixNano()+int64(smallBodyWait))
+	}
+	if cl.unread {
+		l.readBody(cl)
+	}
+}
+
+func (l *loop) readBody(cl *client) {
+	c := cl.c
+	n, err := readNow(cl.fd, c.buf[c.w:])
+	if err == unix.EAGAIN {
+		cl.unread = false
+		return
+	}
+	if err != nil || n == 0 {
+		cl.state = clientIdle
+		l.handover(cl, stageHead, nil) // it says to the client what is missing
+		return
+	}
+	cl.unread = c.w+n == len(c.buf) || cl.half
+	c.w += n
+	l.serve(cl)
+}
+
+// finish ends an exchange. The client may still have to take some of the response.
+func (l *loop) finish(cl *client, f *failure) {
+	if f == nil && len(cl.out) > 0 {
+		cl.state = clientFlushing
+		l.timers.set(cl, l.now.UnixNano()+int64(cl.c.site.Settings.BodyIdleTimeout))
+		return
+	}
+	keep := cl.c.x.finish(f)
+	if len(cl.out) > 0 && !cl.c.reply.aborted { // an answer of the gateway's own that does not go out at once
+		cl.state, cl.keep = clientFlushing, keep
+		cl.f = flushed
+		l.timers.set(cl, l.now.UnixNano()+int64(cl.c.site.Settings.BodyIdleTimeout))
+		return
+	}
+	l.afterResponse(cl, keep)
+}
+
+// flushed marks a response that is counted already and has only to be flushed.
+var flushed = &failure{}
+
+// afterResponse goes on to the next request, or ends the connection.
+func (l *loop) afterResponse(cl *client, keep bool) {
+	c := cl.c
+	switch {
+	case c.reply.aborted:
+		unix.SetsockoptLinger(cl.fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
+		l.close(cl)
+		return
+	case !keep || c.reply.sentClose:
+		l.linger(cl)
+		return
+	}
+	c.body.consumeWhole()
+	cl.state, cl.up = clientIdle, nil
+	if c.w > c.r {
+		l.later(cl)
+		return
+	}
+	l.giveBack(cl)
+	if l.server.draining.Load() {
+		l.close(cl)
+		return
+	}
+	l.timers.set(cl, l.now.UnixNano()+int64(cl.idleTimeout()))
+	if cl.unread {
+		l.later(cl)
+	}
+}
+
+func (cl *client) idleTimeout() time.Duration {
+	if site := cl.ln.site(); site != nil {
+		return site.Settings.IdleTimeout
+	}
+	return time.Second
+}
+
+// linger ends our stream and reads until the client's end, for a bounded time and size, see h1conn.end.
+func (l *loop) linger(cl *client) {
+	l.giveBack(cl)
+	cl.state, cl.lingered = clientLingering, 0
+	if unix.Shutdown(cl.fd, unix.SHUT_WR) != nil {
+		l.close(cl)
+		return
+	}
+	l.timers.set(cl, l.now.UnixNano()+int64(lingerTime))
+	if cl.unread {
+		l.readOver(cl)
+	}
+}
+
+func (l *loop) readOver(cl *client) {
+	for {
+		n, err := readNow(cl.fd, l.in)
+		if err == unix.EAGAIN {
+			return
+		}
+		if cl.lingered += n; err != nil || n == 0 || cl.lingered > lingerBytes {
+			l.close(cl)
+			return
+		}
+		if n < len(l.in) && !cl.half {
+			return
+		}
+	}
+}
+
+// close ends a connection on which no exchange is under way.
+func (l *loop) close(cl *client) {
+	cl.closed = true
+	l.giveBack(cl)
+	if cl.buf != nil {
+		l.server.bufs.release(cl.buf)
+		cl.buf, cl.out = nil, nil
+	}
+	l.timers.remove(cl)
+	l.disown(cl.fd)
+	unix.Close(cl.fd) // which takes it out of the epoll set as well
+	l.forget(cl)
+}
+
+// cut ends a connection whatever is under way.
+func (l *loop) cut(cl *client) {
+	if cl.state.serving() && cl.f != flushed {
+		l.clientGone(cl)
+		return
+	}
+	l.close(cl)
+}
+
+// clientGone ends an exchange whose client has left, or takes nothing any more.
+func (l *loop) clientGone(cl *client) {
+	if cl.f == flushed {
+		l.close(cl)
+		return
+	}
+	cl.out, cl.dial = nil, 0
+	if cl.state != clientFlushing {
+		x := &cl.c.x
+		x.current.abandon()
+		x.endTry(failClientGone)
+		cl.up = nil
+	}
+	l.finish(cl, failClientGone)
+}
+
+// expire deals with deadlines that have passed.
+func (l *loop) expire() {
+	now := l.now.UnixNano()
+	for {
+		cl := l.timers.expired(now)
+		if cl == nil {
+			break
+		}
+		l.guard(cl, 0, (*loop).expired)
+	}
+	if now-l.swept >= int64(sweepEvery) {
+		l.swept = now
+		l.sweepIdle()
+	}
+}
+
+func (l *loop) expired(cl *client, _ uint32) {
+	switch cl.state {
+	case clientIdle, clientLingering:
+		l.close(cl)
+	case clientBody:
+		l.handover(cl, stageHead, nil)
+	case clientFlushing, clientDialing:
+		l.clientGone(cl)
+	case clientWaiting:
+		l.expiredWait(cl)
+	case clientStreaming:
+		l.expiredStream(cl)
+	}
+}
+
+// send sends p or keeps it for when the client takes it. It is how h1reply writes on a loop.
+func (cl *client) send(head, body []byte) error {
+	if len(cl.out) > 0 {
+		cl.keepOut(head, body)
+		return nil
+	}
+	n, err := cl.loop.writeBoth(cl.fd, head, body)
+	if err != nil && err != unix.EAGAIN {
+		return err
+	}
+	n = max(n, 0)
+	if n < len(head)+len(body) {
+		h := min(n, len(head))
+		cl.keepOut(head[h:], body[n-h:])
+	}
+	return nil
+}
+
+// keepOut copies what could not be written.
+func (cl *client) keepOut(head, body []byte) {
+	bufs := cl.loop.server.bufs
+	need := len(cl.out) + len(head) + len(body)
+	if cl.buf == nil && need <= bodySize {
+		cl.buf = bufs.body()
+	}
+	if len(cl.out) == 0 {
+		cl.active = cl.loop.now.UnixNano()
+	}
+	base := cl.buf[:0]
+	cl.buf = append(append(append(base, cl.out...), head...), body...)
+	cl.out = cl.buf
+}
+
+// flush writes what the client had no room for, and goes on where that had held the response up.
+func (l *loop) flush(cl *client) {
+	n, err := writeNow(cl.fd, cl.out)
+	if err == unix.EAGAIN {
+		return
+	}
+	if err != nil {
+		l.clientGone(cl)
+		return
+	}
+	cl.active = l.now.UnixNano()
+	if cl.out = cl.out[n:]; len(cl.out) > 0 {
+		l.timers.set(cl, cl.active+int64(cl.c.site.Settings.BodyIdleTimeout))
+		return
+	}
+	l.server.bufs.release(cl.buf)
+	cl.buf, cl.out = nil, nil
+	switch {
+	case cl.f == flushed:
+		cl.f = nil
+		l.afterResponse(cl, cl.keep)
+	case cl.state == clientFlushing:
+		l.finish(cl, nil)
+	case cl.state == clientStreaming:
+		l.awaitStream(cl)
+		if cl.up.unread {
+			l.later(cl)
+		}
+	}
+}
