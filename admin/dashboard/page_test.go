@@ -63,13 +63,14 @@ func TestOverview(t *testing.T) {
 	s := newStage(t)
 	p := newTab(t, s.address)
 	p.shows("tr[data-row=shop]", "120 /s")
-	for _, text := range []string{"degraded", "v1 75 % · v2 25 %", "87.5 ms", "0.4 %", "2 / 3", "9", "7", "rollout under way"} {
+	for _, text := range []string{"degraded", "v1 75 % · v2 25 %", "87.5 ms", "0.4 %", "2 / 3", "9", "7"} {
 		p.has("tr[data-row=shop]", text)
 	}
 	p.has("tr[data-row=cart]", "healthy")
 	p.has(".tiles", "132 /s")
-	p.has(".banner", "shop: 1 of 3 instances is not fit for traffic")
-	p.shows("main", "Response time is 3.2 s.")
+	p.has("tr[data-row=shop]", "1 of 3 instances is not fit for traffic; 1 alert; 1 bottleneck; rollout under way")
+	p.lacks(".banner")
+	p.shows("main", "response time is 3.2 s")
 	p.shows("main", "Run one instance more.")
 	p.has("nav", "Problems2")
 	p.shows("main", "shop from 2 to 3 instances")
@@ -77,6 +78,8 @@ func TestOverview(t *testing.T) {
 	s.change(func() { s.status.Services[1].RequestRate, s.status.Overall = 777, api.Healthy })
 	p.shows("tr[data-row=shop]", "777 /s") // it is live
 	p.wait(`document.title === 'gatewayd'`)
+	s.change(func() { s.status.Reasons = append(s.status.Reasons, "the state file cannot be written") })
+	p.shows(".banner", "the state file cannot be written") // it is about the gateway itself
 }
 
 func TestCharts(t *testing.T) {
@@ -100,8 +103,8 @@ func TestCharts(t *testing.T) {
 func TestScale(t *testing.T) {
 	s := newStage(t)
 	p := newTab(t, s.address+"/#/services/shop", 422)
-	p.shows("main", "Policy busy wants 3: 9 in flight.")
-	p.has("main", "ScaleUpStep held it at 3.")
+	p.shows("main", "policy busy wants 3: 9 in flight")
+	p.has("main", "scaleUpStep held it at 3")
 	p.press("Scale …")
 	p.has("dialog", "Configured: 2 to 10")
 	p.press("Scale")
@@ -170,7 +173,7 @@ func TestRollout(t *testing.T) {
 	p := newTab(t, s.address, 409)
 	p.visit("#/rollouts")
 	p.shows(".rollout", "shop: v1 → v2")
-	for _, text := range []string{"running", "Step 2 of 3", "25 %", "Step 2 of 3: 5s of 30s.", "errorRate", "0.5 %", "3,000 / 1,000", "pass"} {
+	for _, text := range []string{"running", "Step 2 of 3", "25 %", "step 2 of 3: 5s of 30s", "errorRate", "0.5 %", "3,000 / 1,000", "pass"} {
 		p.has(".rollout", text)
 	}
 	p.has("tr[data-row=r-6]", "errors 40% against 0.4%")
@@ -234,7 +237,7 @@ func TestProblems(t *testing.T) {
 	s := newStage(t)
 	p := newTab(t, s.address+"/#/problems")
 	p.shows("main", "responseTime is 3.2 s, the limit 3 s")
-	for _, text := range []string{"critical", "capacity", "7 requests wait while all instances are busy.", "queueLength", "Run one instance more."} {
+	for _, text := range []string{"critical", "capacity", "7 requests wait while all instances are busy", "queueLength", "Run one instance more."} {
 		p.has("main", text)
 	}
 	eval[bool](p, `(navigator.clipboard.writeText = text => { window.copied = text; return Promise.resolve() }, true)`)

@@ -35,8 +35,8 @@ export function count(v) { return isNumber(v) ? Math.round(v).toLocaleString('en
 /** money writes an amount; small ones keep the digits that count. */
 export function money(v, currency) {
   if (!isNumber(v)) return dash
-  const digits = Math.abs(v) >= 100 || v === 0 ? 2 : Math.abs(v) >= 1 ? 2 : 4
-  const style = { minimumFractionDigits: 2, maximumFractionDigits: digits }
+  const size = Math.abs(v)
+  const style = v === 0 || size >= 1 ? { minimumFractionDigits: 2, maximumFractionDigits: 2 } : size >= 0.01 ? { minimumFractionDigits: 2, maximumFractionDigits: 4 } : { maximumSignificantDigits: 3 }
   try {
     return v.toLocaleString('en-US', { style: 'currency', currency, ...style })
   } catch {
@@ -92,9 +92,6 @@ export function figure(value, unit) {
     default: return number(value) + (unit ? ' ' + unit : '')
   }
 }
-
-/** sentence gives text a capital and a full stop. */
-export function sentence(text) { return text ? text[0].toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? '' : '.') : '' }
 
 /** plural writes a number with the right form of its word. */
 export function plural(n, word) { return count(n) + ' ' + word + (n === 1 ? '' : 's') }

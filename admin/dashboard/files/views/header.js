@@ -35,14 +35,18 @@ function freshness({ gateway, now }) {
   return h('span', { class: 'fresh' }, h('i', { class: 'pulse', 'aria-hidden': 'true' }), `live · ${version} · up ${span(now - Date.parse(startedAt))}`)
 }
 
+// ownReasons returns what ails the gateway itself. What ails a service stands with the service.
+function ownReasons(status) {
+  return (status?.reasons || []).filter(text => !status.services.some(s => text.startsWith(s.name + ': ')))
+}
+
 function banners({ gateway, now }) {
   const status = gateway.status
   const rejected = status?.config.rejected || []
   return [
     gateway.lostSince && h('p', { class: 'banner bad', role: 'alert' }, `The gateway does not answer since ${clock(gateway.lostSince)} (${span(now - gateway.lostSince)}). What is shown is from before.` + (gateway.lostWhy ? ` It says: ${gateway.lostWhy}` : '')),
     gateway.failures().map(text => h('p', { class: 'banner warn' }, 'Some figures are missing: ' + text)),
-    status?.reasons.length > 0 && h('ul', { class: 'banner ' + (status.overall === 'critical' ? 'bad' : 'warn') }, status.reasons.slice(0, 5).map(text => h('li', {}, text)),
-      status.reasons.length > 5 && h('li', {}, `and ${status.reasons.length - 5} more`)),
+    ownReasons(status).map(text => h('p', { class: 'banner warn' }, text)),
     rejected.length > 1 && h('details', { class: 'banner warn' }, h('summary', {}, `The newest config file has ${rejected.length} errors`), h('ul', {}, rejected.map(text => h('li', {}, h('code', {}, text))))),
   ]
 }

@@ -5,7 +5,7 @@ import { h } from '../dom.js'
 import { clock, count, milliseconds, money, percent, plural, rate } from '../format.js'
 import { instanceCounts, spanOf } from '../history.js'
 import { eventList } from './events.js'
-import { badge, button, card, empty, serviceHref, table } from './parts.js'
+import { badge, button, card, empty, ownReasons, serviceHref, table } from './parts.js'
 import { findingList, alertList } from './problems.js'
 
 const mostSeries = 5
@@ -74,7 +74,7 @@ function columns(gateway) {
     { head: 'Ready', figure: true, cell: figureWithSpark(p => p.ready, s => `${instanceCounts(s).ready} / ${s.target}`, 't3', 'Ready instances') },
     { head: 'In flight', figure: true, cell: s => count(s.inFlight) },
     { head: 'Waiting', figure: true, cell: s => h('span', { class: s.queueLength > 0 && 'hot' }, count(s.queueLength)) },
-    { head: 'Notes', wide: true, cell: notes },
+    { head: 'Notes', wide: true, cell: s => notes(s, gateway) },
   ]
 }
 
@@ -84,8 +84,11 @@ function versions(s) {
   return carrying.map(r => `${r.version} ${percent(r.weight)}`).join(' · ')
 }
 
-function notes(s) {
-  const all = [...s.reasons]
+function notes(s, { alerts, findings }) {
+  const own = list => (list || []).filter(item => item.service === s.name).length
+  const all = ownReasons(s, { alerts, findings })
+  if (own(alerts)) all.push(plural(own(alerts), 'alert'))
+  if (own(findings)) all.push(plural(own(findings), 'bottleneck'))
   if (s.rollout) all.push('rollout under way')
   if (s.scaling?.mode === 'manual' && s.scaling.hold) all.push(`held at ${plural(s.scaling.hold.instances, 'instance')}: ${s.scaling.hold.reason}`)
   if (s.scaling?.mode === 'paused') all.push('scaling is paused')

@@ -46,6 +46,14 @@ export function serviceLink(name) { return h('a', { href: serviceHref(name) }, n
 /** serviceHref is the address of the page of a service. */
 export function serviceHref(name) { return '#/services/' + encodeURIComponent(name) }
 
+// What the monitor tells begins with its severity; it is shown as an alert or a bottleneck.
+const fromMonitor = /^(info|warning|critical|page): /
+
+/** ownReasons returns why a service is not healthy, without what is shown as an alert or a bottleneck. */
+export function ownReasons(service, gateway) {
+  return gateway.alerts || gateway.findings ? service.reasons.filter(text => !fromMonitor.test(text)) : service.reasons
+}
+
 /** evidence shows figures that support a statement. */
 export function evidence(figures, write) {
   return figures?.length > 0 && h('dl', { class: 'evidence' }, figures.map(f => h('div', {}, h('dt', {}, f.name), h('dd', {}, write(f.value, f.unit)))))

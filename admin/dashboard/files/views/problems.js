@@ -2,7 +2,7 @@
 
 import { copy } from '../dialogs.js'
 import { h } from '../dom.js'
-import { ago, figure, sentence } from '../format.js'
+import { ago, figure } from '../format.js'
 import { badge, card, command, empty, evidence, serviceLink } from './parts.js'
 
 /** problemsView describes the page of all alerts and bottlenecks. */
@@ -19,7 +19,7 @@ export function problemsView(page) {
 export function alertList(alerts, { now }) {
   return h('ul', { class: 'problems' }, alerts.map(a => h('li', { key: a.id, class: 'severity-' + a.severity },
     h('p', { class: 'line' }, badge(a.severity), serviceLink(a.service), h('span', {}, [a.revision, a.instance].filter(Boolean).join(' · ')), h('small', {}, ago(a.since, now))),
-    h('p', {}, sentence(a.message || a.metric)),
+    h('p', {}, a.message || a.metric),
     h('p', { class: 'quiet' }, `${a.metric} is ${figure(a.value, a.unit)}, the limit ${figure(a.threshold, a.unit)}`))))
 }
 
@@ -27,8 +27,8 @@ export function alertList(alerts, { now }) {
 export function findingList(findings, { now }) {
   return h('ul', { class: 'problems' }, findings.map(f => h('li', { key: f.id, class: 'severity-' + f.severity },
     h('p', { class: 'line' }, badge(f.severity), serviceLink(f.service), h('b', {}, f.type), h('span', {}, f.instance), h('small', {}, ago(f.since, now))),
-    h('p', {}, sentence(f.cause)),
+    h('p', {}, f.cause),
     evidence(f.evidence, figure),
-    h('p', { class: 'advice' }, sentence(f.advice)),
+    h('p', { class: 'advice' }, f.advice),
     command(f.command, copy))))
 }

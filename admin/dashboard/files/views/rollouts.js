@@ -1,7 +1,7 @@
 // Rollouts: those under way with their figures and what can be done about them, and those that are over.
 
 import { h } from '../dom.js'
-import { ago, clock, count, figure, percent, sentence, span } from '../format.js'
+import { ago, clock, count, figure, percent, span } from '../format.js'
 import { badge, button, card, empty, serviceLink, table } from './parts.js'
 
 /** rolloutsView describes the page of all rollouts. */
@@ -36,7 +36,7 @@ export function rolloutCard(rollout, { gateway, actions, now }) {
     h('header', {}, h('h2', {}, `${rollout.service}: ${rollout.from || 'nothing'} → ${rollout.version}`), badge(rollout.status),
       h('span', { class: 'quiet' }, `${rollout.strategy} · began ${ago(rollout.startedAt, now)}`)),
     progress(rollout),
-    h('p', { class: 'sentence' }, sentence(rollout.reason)),
+    h('p', { class: 'sentence' }, rollout.reason),
     rollout.evidence.length > 0 && comparison(rollout),
     h('div', { class: 'buttons' }, paused ? act('resume', 'Resume') : act('pause', 'Pause'), act('promote', 'Promote …'), act('abort', 'Abort …', true)))
 }

@@ -2,10 +2,10 @@
 
 import { chart } from '../chart.js'
 import { h } from '../dom.js'
-import { ago, clock, count, milliseconds, number, percent, plural, rate, sentence, span } from '../format.js'
+import { ago, clock, count, milliseconds, number, percent, plural, rate, span } from '../format.js'
 import { instanceCounts, spanOf } from '../history.js'
 import { eventList } from './events.js'
-import { badge, button, card, empty, table } from './parts.js'
+import { badge, button, card, empty, ownReasons, table } from './parts.js'
 import { alertList, findingList } from './problems.js'
 import { rolloutCard } from './rollouts.js'
 
@@ -44,6 +44,7 @@ export function serviceView(page, name) {
         button('Roll back …', () => actions.rollback(service), { shown: may('rollback') && service.provider !== 'static' && !service.rollout }),
         button('Maintenance …', () => actions.maintenance(service), { shown: may('maintenance') && !service.maintenance }),
         button('End maintenance', () => actions.maintenanceOff(service), { shown: may('maintenance') && Boolean(service.maintenance) })),
+      ownReasons(service, gateway).map(text => h('p', { class: 'banner ' + (service.health === 'critical' ? 'bad' : 'warn') }, text)),
       service.maintenance && maintenanceBanner(service.maintenance, page.now))
   }
 }
@@ -82,9 +83,9 @@ function scaling({ now }, service) {
   const modes = { auto: 'by the policies', manual: 'by hand', paused: 'paused' }
   return card('Scaling', h('span', { class: 'quiet' }, `${modes[mode]} · ${service.minInstances} to ${service.maxInstances} instances`),
     hold && h('p', { class: 'sentence' }, `Held at ${plural(hold.instances, 'instance')} by ${hold.by || 'somebody'} since ${clock(hold.since)}: ${hold.reason}`),
-    !hold && last && h('p', { class: 'sentence' }, sentence(last.reason), h('small', {}, ` ${last.from === last.want ? `stays at ${last.want}` : `${last.from} → ${last.want}`}, ${ago(last.time, now)}`)),
+    !hold && last && h('p', { class: 'sentence' }, last.reason, h('small', {}, ` ${last.from === last.want ? `stays at ${last.want}` : `${last.from} → ${last.want}`}, ${ago(last.time, now)}`)),
     !hold && !last && empty('Nothing has been decided yet.'),
-    last?.bounds?.filter(bound => !last.reason.includes(bound)).map(bound => h('p', { class: 'quiet' }, sentence(bound))),
+    last?.bounds?.filter(bound => !last.reason.includes(bound)).map(bound => h('p', { class: 'quiet' }, bound)),
     last?.wants?.length > 0 && table('What each policy wants', [
       { head: 'Policy', lead: true, cell: w => w.policy },
       { head: 'Wants', figure: true, cell: w => count(w.want) },
