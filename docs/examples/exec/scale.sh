@@ -41,6 +41,7 @@ start() {
 	# It is not an instance before it has all its files: list.sh looks at the same time.
 	new=$state/.$id
 	mkdir "$new"
+	: >"$new/log" # it is read before the instance may have opened it
 	setsid "$gatewayd" demo-instance --listen 127.0.0.1:0 --version "$GATEWAYD_VERSION" >"$new/log" 2>&1 </dev/null &
 	echo $! >"$new/pid"
 	echo "$GATEWAYD_VERSION" >"$new/version"
