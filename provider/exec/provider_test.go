@@ -39,7 +39,7 @@ func TestEnvironmentOfCommands(t *testing.T) {
 	t.Setenv("GATEWAYD_TOKEN", "secret")
 	h := newHouse(t,
 		`env | grep '^GATEWAYD_\|^COLOR' | sort >$DIR/scale.txt`,
-		`env | grep '^GATEWAYD_\|^COLOR' | sort >$DIR/list.txt`,
+		`env | grep '^GATEWAYD_\|^COLOR' | sort >$DIR/list.new; mv $DIR/list.new $DIR/list.txt`,
 		func(o *Options) { o.Env["COLOR"] = "deep blue" })
 	if err := h.Scale(t.Context(), shopV1, 3, []string{"a", "b"}); err != nil {
 		t.Fatal(err)
@@ -96,8 +96,8 @@ func TestListThatFails(t *testing.T) {
 		want := `cannot list the instances of "shop": ` + h.o.List[0] + ": exit status 7: 7"
 		return err != nil && err.Error() == want
 	})
-	h.write("status", "0")
 	h.write("all.json", "{\"id\":\"a\",\"version\":\"v1\"}\nwhatever")
+	h.write("status", "0") // last, so that no list between is good
 	h.await("it cannot be read", func() bool {
 		_, err := h.List(t.Context())
 		return err != nil && strings.Contains(err.Error(), "cannot use what "+h.o.List[0]+" printed: line 2: this is no JSON")
@@ -246,6 +246,7 @@ func TestExampleScripts(t *testing.T) {
 		}
 	}
 	h := newHouse(t, ":", ":", func(o *Options) {
+		o.Interval = 200 * time.Millisecond // lists of many processes keep the machine busy
 		o.Scale, o.List = []string{"../../docs/examples/exec/scale.sh"}, []string{"../../docs/examples/exec/list.sh"}
 		o.Env["STATE_DIR"], o.Env["GATEWAYD"], o.Env["GORACE"] = filepath.Join(t.TempDir(), "state"), os.Args[0], "atexit_sleep_ms=0"
 	})
