@@ -134,23 +134,28 @@ func (g *Gateway) steerListed(s *service, now time.Time) {
 
 func (g *Gateway) steerRevision(s *service, r *revision, now time.Time) {
 	var staying, leaving []*instance
+	var stop []string // asked to stop, and not known to be stopping yet
 	total := 0
 	for _, i := range r.instances {
-		if i.runner != s.runner || i.info.State == scaler.InstanceStopping || i.gone {
+		if i.runner != s.runner || i.info.State == scaler.InstanceStopping {
 			continue
 		}
 		total++
-		if i.leaving {
+		switch {
+		case i.gone:
+			stop = append(stop, i.id)
+		case i.leaving:
 			leaving = append(leaving, i)
-		} else {
+		default:
 			staying = append(staying, i)
 		}
 	}
-	for len(staying) < r.want && len(leaving) > 0 {
-		back := leaving[len(leaving)-1]
-		leaving = leaving[:len(leaving)-1]
-		g.comeBack(s, back)
-		staying = append(staying, back)
+	for k := len(leaving) - 1; k >= 0 && len(staying) < r.want; k-- {
+		if back := leaving[k]; now.Before(back.deadline) { // else it was given up, or is about to be stopped
+			leaving = slices.Delete(leaving, k, k+1)
+			g.comeBack(s, back)
+			staying = append(staying, back)
+		}
 	}
 	if extra := len(staying) - r.want; extra > 0 {
 		for _, i := range victims(staying, extra) {
@@ -158,7 +163,7 @@ func (g *Gateway) steerRevision(s *service, r *revision, now time.Time) {
 			leaving = append(leaving, i)
 		}
 	}
-	var stop []string
+	before := len(stop)
 	for _, i := range leaving {
 		if i.drained(now, s.spec.Affinity != nil) {
 			i.gone = true
@@ -166,9 +171,13 @@ func (g *Gateway) steerRevision(s *service, r *revision, now time.Time) {
 			s.dirty = true
 		}
 	}
-	count := r.want + len(leaving) - len(stop)
+	count := r.want + len(leaving) - (len(stop) - before)
+	if len(stop) > 0 {
+		// A provider stops some only where there are too many: one that is replaced stops first, and what takes its place is asked for after that.
+		count = min(count, total-len(stop))
+	}
 	// What was asked for is asked for again while it has not come about: a container may have been removed by hand, a script have done nothing.
-	if r.asked != count || len(stop) > 0 || total != count && now.Sub(r.askedAt) >= askAgainAfter {
+	if r.asked != count || len(stop) > before || total != count && now.Sub(r.askedAt) >= askAgainAfter {
 		r.asked, r.askedAt = count, now
 		s.runner.set(r.version, wish{count, stop})
 	}

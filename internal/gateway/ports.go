@@ -108,8 +108,13 @@ func (p ports) Scale(ctx context.Context, name string, req api.ScaleRequest) (re
 		result, err = p.g.scaleBy(s, req, who)
 		return err
 	})
+	p.keepNow()
 	return result, err
 }
+
+// keepNow puts on disk what was changed, before the caller is told that it was: it must survive a crash. What cannot be written is
+// logged by the store, which tries again.
+func (p ports) keepNow() { _ = p.g.db.Sync() }
 
 // Push implements admin.Scaler.
 func (p ports) Push(ctx context.Context, name string, figures api.PushedMetrics) error {
@@ -144,6 +149,7 @@ func (p ports) onInstance(ctx context.Context, name, id string, fn func(*service
 
 // SetMaintenance implements admin.Maintenance.
 func (p ports) SetMaintenance(ctx context.Context, name string, req api.MaintenanceRequest) error {
+	defer p.keepNow()
 	return p.onService(ctx, name, func(s *service) error {
 		p.g.setMaintenance(s, req, p.g.now())
 		return nil

@@ -19,6 +19,7 @@ import (
 	"syscall"
 	"time"
 
+	"gatewayd/config"
 	"gatewayd/health"
 )
 
@@ -53,6 +54,9 @@ type successor struct {
 
 // startSuccessor starts the new process and returns when it has read its config. On an error nothing has happened.
 func (g *Gateway) startSuccessor(ctx context.Context, adminListener net.Listener) (*successor, error) {
+	if err := upgradable(g.views.Load().cfg); err != nil {
+		return nil, err
+	}
 	l, err := g.bequeath(adminListener)
 	if err != nil {
 		return nil, err
@@ -117,9 +121,19 @@ func (n *successor) listen(words *os.File) {
 	}
 }
 
+// upgradable returns an error where instances would not outlive this process.
+func upgradable(cfg *config.Config) error {
+	for _, name := range cfg.ServiceNames() {
+		if p := cfg.Services[name].Provider; p != nil && p.Docker != nil && p.Docker.OnGatewayExit == config.ExitStop {
+			return fmt.Errorf("the containers of %q would be stopped: services.%s.provider.docker.onGatewayExit is stop; want adopt", name, name)
+		}
+	}
+	return nil
+}
+
 // bequeath duplicates what is listened on.
 func (g *Gateway) bequeath(adminListener net.Listener) (*legacy, error) {
-	l := &legacy{adminAddress: g.cfg.Admin.Listen}
+	l := &legacy{adminAddress: g.views.Load().cfg.Admin.Listen}
 	var err error
 	if l.sockets, err = g.proxy.Sockets(); err != nil {
 		return nil, err
