@@ -62,7 +62,7 @@ func (l *loop) dial(cl *client, d dialing) {
 func (l *loop) dialled(cl *client, u *upstreamConn, f *failure) {
 	cl.dial = 0
 	if f != nil {
-		l.failed(cl, f)
+		l.failed(cl, cl.c.x.current.connectFailed(f, time.Now()))
 		return
 	}
 	if err := l.adopt(u); err != nil {

@@ -97,18 +97,23 @@ func (t *attempt) connect() *failure {
 	if t.up == nil {
 		left, _ := t.patience(time.Now())
 		up, f := t.home.dial(x.server.ctx, left)
-		if f == failConnectTimeout {
-			if left, limit := t.patience(time.Now()); left <= 0 && limit == failRouteTimeout {
-				return limit // it was not the connection's own limit that passed
-			}
-		}
 		if f != nil {
-			return f
+			return t.connectFailed(f, time.Now())
 		}
 		t.up = up
 	}
 	t.up.buf = x.server.bufs.head()
 	return nil
+}
+
+// connectFailed tells the connection's own limit from the route's, which bounds it too.
+func (t *attempt) connectFailed(f *failure, now time.Time) *failure {
+	if f == failConnectTimeout {
+		if left, limit := t.patience(now); left <= 0 && limit == failRouteTimeout {
+			return limit
+		}
+	}
+	return f
 }
 
 // start sends the head, with the body if that is whole, and waits for the response's first bytes unless the body has to
