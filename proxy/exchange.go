@@ -23,6 +23,7 @@ type exchange struct {
 	route *Route
 	view  *ServiceView // as of the last pick
 
+	clock     *time.Time // of an event loop: when the event at hand came; nil: there is none
 	start     time.Time
 	now       int64 // start in unix nanoseconds
 	client    netip.Addr
@@ -107,13 +108,21 @@ func (x *exchange) leave() {
 
 func (x *exchange) begin(s *Server, down downstream, req *message.Request) {
 	x.server, x.down, x.req = s, down, req
-	x.start = time.Now()
+	x.start = x.time()
 	x.now = x.start.UnixNano()
 	x.route, x.view, x.endpoint, x.revision = nil, nil, nil, nil
 	x.bound, x.turn, x.attempt, x.bodySpent, x.encoder, x.recorded = nil, nil, 0, false, nil, false
 	x.outcome, x.current = outcome{}, attempt{}
 	x.ans.reset()
 	x.query.Reset()
+}
+
+// time is the present time, as well as whoever serves the exchange knows it: an event loop asks once for each event.
+func (x *exchange) time() time.Time {
+	if x.clock != nil {
+		return *x.clock
+	}
+	return time.Now()
 }
 
 // release gives the exchange's buffers back while its connection is idle, and at its end.

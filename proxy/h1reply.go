@@ -181,7 +181,7 @@ func (w *h1reply) refuse(f *failure) {
 	body := errorBody(nil, nil, f, false)
 	a.length = int64(len(body))
 	a.add("Content-Type", plainText)
-	w.c.server.addDate(&a)
+	w.c.server.addDate(&a, time.Now())
 	w.start(&a, body, true) //nolint: the connection is closed whatever comes of it
 }
 

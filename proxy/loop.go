@@ -27,11 +27,10 @@ type loop struct {
 	idle    []*localIdle
 	round   uint64
 	now     time.Time
-	at      *client // whom the loop works for just now
-	swept   int64   // unix nanoseconds when idle connections were last looked at
-	full    bool    // there may be events that this round did not see
-	in      []byte  // what instances send is read into this
-	out     []byte  // heads are printed into this
+	swept   int64  // unix nanoseconds when idle connections were last looked at
+	full    bool   // there may be events that this round did not see
+	in      []byte // what instances send is read into this
+	out     []byte // heads are printed into this
 	vector  [2]unix.Iovec
 	stop    bool
 	clients atomic.Int64 // read by those who choose a loop
@@ -222,7 +221,7 @@ func (l *loop) disown(fd int) {
 
 // guard runs a step for a client. A defect that a request runs into costs that request and no other.
 func (l *loop) guard(cl *client, mask uint32, step func(*loop, *client, uint32)) {
-	l.at = cl
+	l.now = time.Now()
 	defer func() {
 		if p := recover(); p != nil {
 			l.recovered(cl, p)

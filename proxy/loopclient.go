@@ -186,7 +186,7 @@ func (l *loop) newConn(cl *client) *h1conn {
 		c = &h1conn{server: l.server}
 	}
 	c.ln, c.peer, c.cl = cl.ln, cl.peer, cl
-	c.reply.out = l.out
+	c.reply.out, c.x.clock = l.out, &l.now
 	cl.c = c
 	return c
 }
@@ -200,6 +200,7 @@ func (l *loop) giveBack(cl *client) {
 	cl.c = nil
 	l.server.bufs.release(c.buf)
 	c.x.release(l.server.bufs)
+	c.x.clock = nil
 	c.buf, c.r, c.w, c.cl, c.ln, c.site, c.reply.out = nil, 0, 0, nil, nil, nil, nil
 	if len(l.spare) < maxSpare {
 		l.spare = append(l.spare, c)

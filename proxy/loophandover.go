@@ -22,7 +22,7 @@ func (l *loop) handover(cl *client, at stage, f *failure) {
 	cl.closed, cl.c, cl.up = true, nil, nil
 	l.timers.remove(cl)
 	l.unwatch(cl.fd)
-	c.cl, c.reply.out = nil, nil
+	c.cl, c.reply.out, c.x.clock = nil, nil, nil
 	c.fill = c.readIdle
 	if at == stageHead {
 		c.site = nil

@@ -27,7 +27,7 @@ func (l *loop) connect(cl *client) {
 	}
 	cl.state = clientDialing
 	l.timers.set(cl, 0)
-	left, _ := t.patience(time.Now())
+	left, _ := t.patience(l.now)
 	l.server.serving.Add(1)
 	cl.dials++
 	cl.dial = cl.dials
@@ -62,7 +62,7 @@ func (l *loop) dial(cl *client, d dialing) {
 func (l *loop) dialled(cl *client, u *upstreamConn, f *failure) {
 	cl.dial = 0
 	if f != nil {
-		l.failed(cl, cl.c.x.current.connectFailed(f, time.Now()))
+		l.failed(cl, cl.c.x.current.dialFailure(f))
 		return
 	}
 	if err := l.adopt(u); err != nil {
@@ -80,7 +80,7 @@ func (l *loop) sendOn(cl *client, u *upstreamConn) {
 	cl.up, t.up, u.user = u, u, cl
 	body, _ := cl.c.wholeBody()
 	x.outcome.bytesIn = int64(len(body))
-	t.sent = time.Now()
+	t.sent = l.now
 	n, err := l.writeBoth(u.fd, x.head, body)
 	switch {
 	case err != nil && err != unix.EAGAIN:
@@ -110,7 +110,7 @@ func (l *loop) awaitHead(cl *client, now time.Time) {
 }
 
 func (l *loop) expiredWait(cl *client) {
-	now := time.Now()
+	now := l.now
 	left, f := cl.c.x.current.patience(now)
 	switch {
 	case left <= 0:

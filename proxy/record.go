@@ -16,7 +16,7 @@ func (s *Service) SetSlowWait(d time.Duration) { s.slowAfter.Store(int64(d)) }
 func (x *exchange) record() {
 	x.recorded = true
 	x.dropCopies()
-	took := time.Since(x.start)
+	took := x.time().Sub(x.start)
 	o := &x.outcome
 	o.bytesOut = max(o.bytesOut, x.down.sentBytes())
 	x.endTrace(took)

@@ -47,7 +47,7 @@ func (t *attempt) prepareAnswer() {
 	// The rest of a body that nobody waits for any more cannot be told from the next request without reading it.
 	a.close = t.upload.incomplete()
 	if res.Fields.Get(message.KindDate) == nil {
-		x.server.addDate(a)
+		x.server.addDate(a, x.time())
 	}
 	a.add("X-Request-Id", x.requestID)
 	x.addAffinityCookie(a)

@@ -56,7 +56,7 @@ func (x *exchange) replyBody(status int, body []byte) {
 	if x.requestID != nil {
 		a.add("X-Request-Id", x.requestID)
 	}
-	x.server.addDate(a)
+	x.server.addDate(a, x.time())
 	x.outcome.status = status
 	if x.route != nil {
 		x.addCORS(a)
@@ -113,9 +113,8 @@ type dateNow struct {
 	text   []byte
 }
 
-// addDate adds Date (RFC 9110 section 6.6.1).
-func (s *Server) addDate(a *answer) {
-	now := time.Now()
+// addDate adds Date as of now (RFC 9110 section 6.6.1).
+func (s *Server) addDate(a *answer, now time.Time) {
 	d := s.date.Load()
 	if d == nil || d.second != now.Unix() {
 		d = &dateNow{now.Unix(), now.UTC().AppendFormat(nil, http.TimeFormat)}

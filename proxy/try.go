@@ -27,7 +27,7 @@ func (x *exchange) try() *failure {
 // beginTry makes a new try with x.endpoint the current one.
 func (x *exchange) beginTry() *attempt {
 	x.attempt++
-	x.current = attempt{x: x, home: x.endpoint.Transport.(*Transport), began: time.Now()}
+	x.current = attempt{x: x, home: x.endpoint.Transport.(*Transport), began: x.time()}
 	return &x.current
 }
 
@@ -98,7 +98,7 @@ func (t *attempt) connect() *failure {
 		left, _ := t.patience(time.Now())
 		up, f := t.home.dial(x.server.ctx, left)
 		if f != nil {
-			return t.connectFailed(f, time.Now())
+			return t.dialFailure(f)
 		}
 		t.up = up
 	}
@@ -106,10 +106,10 @@ func (t *attempt) connect() *failure {
 	return nil
 }
 
-// connectFailed tells the connection's own limit from the route's, which bounds it too.
-func (t *attempt) connectFailed(f *failure, now time.Time) *failure {
+// dialFailure is f, or the limit that passed where it was not the connection's own.
+func (t *attempt) dialFailure(f *failure) *failure {
 	if f == failConnectTimeout {
-		if left, limit := t.patience(now); left <= 0 && limit == failRouteTimeout {
+		if left, limit := t.patience(t.x.time()); left <= 0 && limit == failRouteTimeout {
 			return limit
 		}
 	}
@@ -173,7 +173,7 @@ func (t *attempt) readResponse() *failure {
 		if x.res.Status >= 200 {
 			break
 		}
-		x.firstByte()
+		x.firstByte(x.time())
 		if x.res.Status == 101 {
 			if !agrees(x.res.Upgrade, x.req.Upgrade) {
 				return failMalformedAnswer
@@ -191,18 +191,20 @@ func (t *attempt) readResponse() *failure {
 }
 
 // firstByte notes when the first byte of a response came.
-func (x *exchange) firstByte() {
+func (x *exchange) firstByte(now time.Time) {
 	if x.outcome.firstByte == 0 {
-		x.outcome.firstByte = time.Since(x.start)
+		x.outcome.firstByte = now.Sub(x.start)
 	}
 }
 
 // arrived counts the head of the final response, which is in x.res, and tells whether it is one to throw away for another try.
 func (t *attempt) arrived() *failure {
 	x := t.x
-	x.firstByte()
-	x.endpoint.Observe(time.Since(t.sent), x.now)
-	x.revision.Stats.FirstByte.Observe(time.Since(t.sent))
+	now := x.time()
+	x.firstByte(now)
+	took := now.Sub(t.sent)
+	x.endpoint.Observe(took, x.now)
+	x.revision.Stats.FirstByte.Observe(took)
 	if (x.route.Retry.Statuses.Has(x.res.Status) || x.onTrial() && x.res.Status >= 500) && x.claim(failStatus) {
 		return failStatus
 	}

@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"os"
+	"runtime"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -175,7 +176,7 @@ func (g *Gateway) run(ctx context.Context) error {
 		tracer = g.tracing
 	}
 	g.proxy = proxy.New(proxy.Options{Logger: g.log, Pseudonym: g.kept.identity, Rand: rand.Float64,
-		AccessLog: g.accessLog, Failed: g.onFailed, Tracer: tracer})
+		AccessLog: g.accessLog, Failed: g.onFailed, Tracer: tracer, Loops: runtime.GOMAXPROCS(0)})
 	if g.guard, err = process.NewGuard([]string{g.opt.Executable, "process-guard"}, g.log); err != nil {
 		return fmt.Errorf("cannot set up the guard of processes: %w", err)
 	}
