@@ -20,6 +20,9 @@ const chromium = "/usr/bin/chromium"
 // patience bounds every wait for the page, also on a busy machine.
 const patience = 40 * time.Second
 
+// tabLife bounds a test. That with the pictures is the longest.
+const tabLife = 10 * time.Minute
+
 // anyNetworkError, among the statuses that a test expects, stands for connections that break off.
 const anyNetworkError = 0
 
@@ -80,7 +83,7 @@ func newTab(t *testing.T, address string, expected ...int) *tab {
 		t.Fatalf("cannot start %s: %v", chromium, shared.err)
 	}
 	ctx, cancel := chromedp.NewContext(shared.ctx, chromedp.WithNewBrowserContext())
-	ctx, cancelWait := context.WithTimeout(ctx, 3*patience)
+	ctx, cancelWait := context.WithTimeout(ctx, tabLife)
 	p := &tab{t: t, ctx: ctx}
 	p.do(chromedp.EmulateViewport(1280, 1000))
 	if _, err := chromedp.Call(ctx, emulation.SetFocusEmulationEnabled, emulation.SetFocusEmulationEnabledParams{Enabled: true}); err != nil {

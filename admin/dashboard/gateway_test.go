@@ -58,9 +58,9 @@ func freeAddress(t *testing.T) string {
 	return ln.Addr().String()
 }
 
-// startGateway builds gatewayd, runs it until the test ends, and waits until it may get traffic. It returns the addresses of the
+// startGateway builds gatewayd, runs it with config, which has places for two addresses, until the test ends, and waits until it may get traffic. It returns the addresses of the
 // admin API and of its listener.
-func startGateway(t *testing.T) (admin, web string) {
+func startGateway(t *testing.T, config string) (admin, web string) {
 	t.Helper()
 	dir := t.TempDir()
 	binary := filepath.Join(dir, "gatewayd")
@@ -68,7 +68,7 @@ func startGateway(t *testing.T) (admin, web string) {
 		t.Fatalf("cannot build gatewayd: %v\n%s", err, out)
 	}
 	admin, web = freeAddress(t), freeAddress(t)
-	if err := os.WriteFile(filepath.Join(dir, "gatewayd.yaml"), fmt.Appendf(nil, gatewayConfig, admin, web), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "gatewayd.yaml"), fmt.Appendf(nil, config, admin, web), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -123,7 +123,7 @@ func TestARealGateway(t *testing.T) {
 	if _, err := os.Stat(chromium); err != nil {
 		t.Skipf("there is no %s; Debian has it in the package chromium", chromium)
 	}
-	admin, web := startGateway(t)
+	admin, web := startGateway(t, gatewayConfig)
 	load(t, web)
 	p := newTab(t, admin, 401)
 	p.logIn("ops-token-of-the-test")

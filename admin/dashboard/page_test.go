@@ -345,7 +345,7 @@ func TestAGatewayThatGoesAway(t *testing.T) {
 	p.has("main", "shop") // what is known stays
 }
 
-// TestManyServices shows 200 of them and holds that drawing takes far less than the second between two looks.
+// TestManyServices shows 202 of them, live.
 func TestManyServices(t *testing.T) {
 	s := newStage(t)
 	s.change(func() {
