@@ -5,7 +5,7 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo deve
 LDFLAGS := -s -w -X main.version=$(VERSION)
 PKGS    := ./...
 
-.PHONY: build run load test check fuzz bench bench-autoscale bench-rollout docker debian test-debian test-docker test-browser docs clean
+.PHONY: build run load test check fuzz bench bench-autoscale bench-rollout docker debian test-docker docs clean
 
 build: ## the program
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/gatewayd
@@ -44,6 +44,12 @@ docker: ## the image
 
 debian: ## what the tests with real peers need, on Debian
 	apt-get update -qq && apt-get install -y -qq --no-install-recommends prometheus prometheus-alertmanager chromium docker.io iptables iproute2
+
+test-docker: ## the tests that want a Docker Engine, with one of their own; needs root and Debian
+	apt-get install -y -qq --no-install-recommends docker.io iptables iproute2 curl
+	$(GO) test -c -race -o /dev/null ./provider/docker
+	internal/testkit/dockerd.sh start
+	internal/testkit/dockerd.sh run $(GO) test -race -count=1 ./provider/docker; s=$$?; internal/testkit/dockerd.sh stop; exit $$s
 
 docs: ## the generated reference
 	$(GO) test ./config -update
