@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -16,6 +17,7 @@ import (
 // simulation is what the simulate verb is asked for.
 type simulation struct {
 	config, service, trace string
+	svg                    string // file for the picture; empty: none
 	startDelay             time.Duration
 	peak                   float64
 }
@@ -41,6 +43,11 @@ func (c *cli) simulateCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if s.svg != "" {
+				if err := drawTo(s.svg, report); err != nil {
+					return err
+				}
+			}
 			var printed error
 			err = show(c, report, func(w io.Writer, r *simulate.Report) { printed = r.WriteTable(w) })
 			return errors.Join(err, printed)
@@ -51,8 +58,21 @@ func (c *cli) simulateCommand() *cobra.Command {
 	flags.StringVar(&s.service, "service", "", "the service whose scaling is tried; may be left out where there is one")
 	flags.StringVar(&s.trace, "trace", "", "CSV file of t_s,requests with even steps; FILE:FROM-TO takes some rows")
 	flags.DurationVar(&s.startDelay, "start-delay", 30*time.Second, "from the launch of an instance to its first request")
+	flags.StringVar(&s.svg, "svg", "", "draw demand against instances into this file")
 	flags.Float64Var(&s.peak, "peak", 0, "scale the trace so that its busiest minute has this many requests per second; 0: as it is")
 	return cmd
+}
+
+// drawTo writes the picture of a report.
+func drawTo(path string, report *simulate.Report) error {
+	file, err := os.Create(path)
+	if err != nil {
+		return fmt.Errorf("cannot draw the picture (--svg): %w", err)
+	}
+	if err := errors.Join(report.WriteSVG(file), file.Close()); err != nil {
+		return fmt.Errorf("cannot draw the picture (--svg) into %q: %w", path, err)
+	}
+	return nil
 }
 
 // simulation reads the files that s names.

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -24,6 +25,7 @@ type scaling struct {
 
 	decided       time.Time
 	sampled       meter
+	arriving      arriving
 	startDelays   []scaler.StartDelay // since the last decision
 	startFailures int                 // since the last decision
 	pushed        scaler.Pushed
@@ -98,8 +100,8 @@ func (g *Gateway) noteStart(s *service, i *instance) {
 	s.scale.startDelays = append(s.scale.startDelays, scaler.StartDelay{Revision: i.version, Took: i.startDelay})
 }
 
-// sample watches the load of a service and decides when it is time: at each evaluation interval, and at once when requests wait, since
-// waiting for the next interval would only make them wait longer.
+// sample watches the load of a service and decides when it is time: at each evaluation interval, and at once when requests wait or their
+// number jumps, since waiting for the next interval would only make them wait longer.
 func (g *Gateway) sample(s *service, now time.Time) {
 	if s.scale.spec == nil {
 		return
@@ -112,9 +114,45 @@ func (g *Gateway) sample(s *service, now time.Time) {
 	}
 	m.busyAt = now
 	due := now.Sub(s.scale.decided) >= s.scale.spec.EvaluationInterval
-	if due || s.core.Gate.Len() > 0 {
+	if s.scale.arriving.jumped(s.core.Arrivals.Load(), now) || due || s.core.Gate.Len() > 0 {
 		g.decide(s, now)
 	}
+}
+
+// arriving tells when more requests come than chance explains.
+type arriving struct {
+	at    time.Time
+	count uint64  // of arrivals
+	rate  float64 // requests/s of late
+}
+
+const (
+	// jumpSigmas is how many standard deviations of a Poisson process a tick must be above what was usual. By chance that happens once
+	// in eight hours, and costs a decision that was not due.
+	jumpSigmas = 4.5
+	// jumpLeast is how many requests more it must be at least: below, an instance hardly notices.
+	jumpLeast = 5
+	// usualFor is how long the usual rate looks back.
+	usualFor = 2 * time.Second
+)
+
+// jumped takes in how many requests have come until now.
+func (a *arriving) jumped(count uint64, now time.Time) bool {
+	dt := now.Sub(a.at).Seconds()
+	came := float64(delta(count, a.count))
+	first := a.at.IsZero()
+	a.at, a.count = now, count
+	if first || dt <= 0 {
+		return false
+	}
+	usual := a.rate * dt
+	jump := came-usual > max(jumpSigmas*math.Sqrt(usual), jumpLeast)
+	if jump {
+		a.rate = came / dt
+	} else {
+		a.rate += (came/dt - a.rate) * min(dt/usualFor.Seconds(), 1)
+	}
+	return jump
 }
 
 // decide asks the scaler, and plans what each revision is to run.
