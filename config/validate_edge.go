@@ -87,7 +87,7 @@ func (v *validator) threshold(path string, t *Threshold) {
 			continue
 		}
 		given++
-		if l.value <= below.value && v.sound(path+"."+l.key, path+"."+below.key) {
+		if l.key != below.key && l.value <= below.value && v.sound(path+"."+l.key, path+"."+below.key) {
 			v.fail(path+"."+l.key, fmt.Sprintf("got %g, and %s is %g", l.value, below.key, below.value),
 				"more, since it is more severe")
 		}

@@ -120,8 +120,14 @@ func (g *Gateway) costCap(s *service, others *usage) (scaler.Cap, bool) {
 	})
 	most := max(s.spec.Scaling.MaxInstances, s.totalWanted(), n)
 	next := g.chooser(s)
-	for ; n < most; n++ {
-		if left -= p.price(next()).PerHour(each); left < 0 {
+	for k := 0; n < most; k, n = k+1, n+1 {
+		pool := ""
+		if k < len(s.reserved) {
+			pool = s.reserved[k]
+		} else {
+			pool = next()
+		}
+		if left -= p.price(pool).PerHour(each); left < 0 {
 			break
 		}
 	}

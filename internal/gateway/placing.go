@@ -88,12 +88,29 @@ type usage struct {
 	pools map[string]cost.Use
 }
 
-func (u *usage) add(p *placing, pool string, each cost.Resources) {
-	perHour := p.price(pool).PerHour(each)
-	u.all = u.all.Plus(1, each, perHour)
-	if pool != "" {
-		u.pools[pool] = u.pools[pool].Plus(1, each, perHour)
+func (u *usage) add(p *placing, t taken, each cost.Resources) {
+	perHour := p.price(t.pool).PerHour(each)
+	u.all = u.all.Plus(t.instances, each, perHour)
+	if t.pool != "" {
+		u.pools[t.pool] = u.pools[t.pool].Plus(t.instances, each, perHour)
 	}
+}
+
+// taken is how many instances of a service are in a pool.
+type taken struct {
+	pool      string
+	instances int
+}
+
+// count adds one more.
+func count(list []taken, pool string) []taken {
+	for k := range list {
+		if list[k].pool == pool {
+			list[k].instances++
+			return list
+		}
+	}
+	return append(list, taken{pool, 1})
 }
 
 // usage sums up what all services but one take: what runs, and what is still to be started. Of that one it counts what is about to
@@ -102,23 +119,50 @@ func (g *Gateway) usage(except *service) usage {
 	p := &g.watchers.placing
 	u := usage{pools: make(map[string]cost.Use, len(p.pools))}
 	for _, s := range g.ordered {
-		if !s.counted() || s == except && len(s.revisions) < 2 {
+		if !s.counted() {
 			continue
 		}
-		each := s.size()
-		s.each(func(_ *revision, i *instance) {
-			if p.placed(i) && (s != except || i.going()) {
-				u.add(p, i.pool, each)
-			}
-		})
+		var list []taken
 		if s == except {
-			continue
+			list = s.leavingPools(p)
+		} else {
+			list = g.takenBy(s)
 		}
-		for _, pool := range s.reserved {
-			u.add(p, pool, each)
+		for _, t := range list {
+			u.add(p, t, s.size())
 		}
 	}
 	return u
+}
+
+// takenBy is what a service takes. It is worked out once in a turn of the loop, and again when something was reserved.
+func (g *Gateway) takenBy(s *service) []taken {
+	if s.takenAt == g.ticks+1 {
+		return s.taken
+	}
+	s.takenAt, s.taken = g.ticks+1, s.taken[:0]
+	s.each(func(_ *revision, i *instance) {
+		if g.watchers.placing.placed(i) {
+			s.taken = count(s.taken, i.pool)
+		}
+	})
+	for _, pool := range s.reserved {
+		s.taken = count(s.taken, pool)
+	}
+	return s.taken
+}
+
+// leavingPools is what a service that has several revisions takes for what is about to go.
+func (s *service) leavingPools(p *placing) (list []taken) {
+	if len(s.revisions) < 2 {
+		return nil
+	}
+	s.each(func(_ *revision, i *instance) {
+		if p.placed(i) && i.going() {
+			list = count(list, i.pool)
+		}
+	})
+	return list
 }
 
 // placed tells whether it is known where the instance takes its resources from.
@@ -129,15 +173,13 @@ func (i *instance) going() bool { return i.leaving || i.gone }
 
 // reserve chooses the pools of what is to be started and of what has no pool yet, so that nobody else is given the same room.
 func (g *Gateway) reserve(s *service) {
+	defer func() { s.takenAt = 0 }()
 	missing := g.watchers.placing.missing(s)
 	if len(s.reserved) >= missing {
 		s.reserved = s.reserved[:missing]
 		return
 	}
 	next := g.chooser(s)
-	for range s.reserved {
-		next()
-	}
 	for len(s.reserved) < missing {
 		s.reserved = append(s.reserved, next())
 	}
@@ -159,7 +201,7 @@ func (p *placing) missing(s *service) (n int) {
 	return n
 }
 
-// chooser returns a function that says where one more instance goes, and then one more: where the placement wants it, if there is room by
+// chooser returns a function that says where one more instance goes than are reserved, and then one more: where the placement wants it, if there is room by
 // now, else the cheapest pool with room.
 func (g *Gateway) chooser(s *service) func() string {
 	p := &g.watchers.placing
@@ -171,6 +213,9 @@ func (g *Gateway) chooser(s *service) func() string {
 		return func() string { return allowed[0].Name }
 	}
 	others, has := g.usage(s), s.pooled()
+	for _, pool := range s.reserved {
+		has[pool]++
+	}
 	return func() string {
 		best := ""
 		for _, c := range allowed {
@@ -256,6 +301,7 @@ func (g *Gateway) assignPools(s *service) {
 			i.pool, s.reserved = s.reserved[0], s.reserved[1:]
 		}
 	})
+	s.takenAt = 0
 }
 
 // fits is how many instances have room in what others leave of a pool.

@@ -43,6 +43,8 @@ type service struct {
 	rates      rates
 	rateWindow rateWindow
 	reserved   []string // pools of the instances that are to be started
+	taken      []taken  // what it takes of pools and limits, as of takenAt
+	takenAt    uint64
 
 	view  *proxy.ServiceView // as published
 	dirty bool               // view has to be built anew
