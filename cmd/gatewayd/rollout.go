@@ -4,16 +4,13 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"time"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"gatewayd/admin/api"
 	"gatewayd/admin/client"
 )
-
-// waitInterval is how often --wait looks at a rollout.
-const waitInterval = 500 * time.Millisecond
 
 func (c *cli) deployCommand() *cobra.Command {
 	var req api.RolloutRequest
@@ -74,44 +71,10 @@ func (c *cli) begin(ctx context.Context, wait bool, start func(*client.Client, c
 			fmt.Fprintf(w, "rollout %s has begun; follow it with: gatewayd rollout status %s\n", ref.ID, ref.ID)
 		})
 	}
-	return c.follow(ctx, admin, ref.ID)
+	return (&follower{cli: c, admin: admin, id: ref.ID, width: terminalWidth(c.stdout)}).follow(ctx)
 }
 
-// follow prints each change of a rollout until it ends. It fails unless the rollout completed.
-func (c *cli) follow(ctx context.Context, admin *client.Client, id string) error {
-	last := ""
-	for {
-		r, err := admin.Rollout(ctx, id)
-		if err != nil {
-			return err
-		}
-		if line := progress(&r); line != last && c.output == "table" {
-			fmt.Fprintln(c.stdout, line)
-			last = line
-		}
-		if r.Status.Ended() {
-			return c.finish(r)
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("stopped waiting; rollout %s goes on", id)
-		case <-time.After(waitInterval):
-		}
-	}
-}
-
-// finish prints how a rollout ended.
-func (c *cli) finish(r api.Rollout) error {
-	if err := show(c, r, printEvidence); err != nil {
-		return err
-	}
-	if r.Status != api.RolloutCompleted {
-		return errSilent
-	}
-	return nil
-}
-
-// progress is one line that changes whenever the rollout moves.
+// progress is one line about where a rollout is.
 func progress(r *api.Rollout) string {
 	return fmt.Sprintf("%s %s: %s, step %d of %d, weight %s: %s", oneLine(r.Service), oneLine(r.Version), r.Status, r.Step, r.Steps, percent(r.Weight), oneLine(r.Reason))
 }
@@ -122,6 +85,9 @@ func printEvidence(w io.Writer, r api.Rollout) {
 	}
 	t := newTable(w, "METRIC", "STABLE", "CANDIDATE", "REQUESTS", "VERDICT", "DETAIL")
 	for _, e := range r.Evidence {
+		if strings.Contains(r.Reason, e.Detail) {
+			e.Detail = "" // has been said
+		}
 		t.row(e.Metric, fmt.Sprintf("%.2f%s", e.Stable, e.Unit), fmt.Sprintf("%.2f%s", e.Candidate, e.Unit),
 			fmt.Sprintf("%d/%d", e.StableRequests, e.CandidateRequests), e.Verdict, e.Detail)
 	}

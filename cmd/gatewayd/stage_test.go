@@ -33,6 +33,10 @@ func newStage(t *testing.T) (s *stage, address string) {
 	bus := events.New(events.Options{})
 	bus.Publish(moment(), events.Event{Type: events.ComponentScaled, Service: "shop", Message: "shop from 2 to 3 instances: busy wants 3", Data: map[string]any{"from": 2, "to": 3}})
 	bus.Publish(moment().Add(time.Second), events.Event{Type: events.InstanceEjected, Service: "shop", Instance: "v1-b", Severity: events.Warning, Message: "5 failures\x1b[31m in a row"})
+	for i, text := range []string{"shop: v2 goes in for v1, canary in 2 steps", "step 1 of 2: v2 gets 5% of the requests for 1m"} {
+		kind := []events.Type{events.DeploymentStarted, events.DeploymentStep}[i]
+		bus.Publish(moment().Add(time.Duration(2+i)*time.Second), events.Event{Type: kind, Service: "shop", Message: text, Data: map[string]any{"id": "r-7", "weight": float64(5 * i)}})
+	}
 	server, err := admin.New(admin.Options{
 		Access: admin.Access{Tokens: []admin.Token{{Name: "test", Role: admin.RoleAdmin, Value: "secret"}}},
 		System: s, Services: s, Scaler: s, Rollouts: s, Drainer: s, Maintenance: s, Reloader: s,

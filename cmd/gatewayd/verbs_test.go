@@ -152,7 +152,7 @@ func TestTopLeavesTheTerminalAsItWas(t *testing.T) {
 func TestWaitEndsAtInterrupt(t *testing.T) {
 	s, address := newStage(t)
 	s.looks = -1000
-	printed, code := interrupted(t, address, "120 of 200", "deploy", "shop", "--version", "v2", "--wait")
+	printed, code := interrupted(t, address, "5.0%  step 1 of 2", "deploy", "shop", "--version", "v2", "--wait")
 	if code != exitFailed {
 		t.Fatalf("got exit %d and %q; want 1", code, printed)
 	}

@@ -19,12 +19,6 @@ func TestLoadGrowsDuringARollout(t *testing.T) {
 	id := w.deploy(api.RolloutRequest{Version: "v2"})
 	w.untilWeight(id, 50)
 	l := w.load(12)
-	t.Cleanup(func() {
-		if t.Failed() {
-			r, _ := w.admin.Rollout(t.Context(), id)
-			t.Logf("%+v %+v", r, w.service("demo").Scaling.Last)
-		}
-	})
 	w.eventually("both to grow by their share", func() bool {
 		stable, candidate := readyOf(w, "v1"), readyOf(w, "v2")
 		return stable >= 4 && candidate >= 2 && candidate < stable
