@@ -72,10 +72,10 @@ func (sr *series) mean(window time.Duration) float64 {
 const sure = 3
 
 // risen is a level that the rate has surely risen to: the highest mean over several
-// short windows, less what noise could have added. A jump shows within a second.
+// short windows, less what noise could have added. The shortest one counts only where decisions come as quickly.
 func (sr *series) risen() float64 {
 	best := 0.0
-	for _, w := range [...]time.Duration{500 * time.Millisecond, time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second} {
+	for _, w := range [...]time.Duration{250 * time.Millisecond, 500 * time.Millisecond, time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second} {
 		if w > sr.known() {
 			break
 		}

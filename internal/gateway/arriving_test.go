@@ -62,6 +62,25 @@ func TestArrivingJumps(t *testing.T) {
 	f(100, 100, 0)
 }
 
+func TestAfterAJumpEachTickDecides(t *testing.T) {
+	var a arriving
+	now := time.Unix(1e9, 0)
+	hurried := 0
+	for k := range 60 {
+		now = now.Add(tickEvery)
+		count := uint64(k)
+		if k >= 20 {
+			count += 100
+		}
+		if a.hurry(count, now) {
+			hurried++
+		}
+	}
+	if want := int(hurryFor / tickEvery); hurried != want {
+		t.Errorf("got %d ticks with a decision; want %d", hurried, want)
+	}
+}
+
 func TestArrivingGivesNoAlarmAtFirstNorBackwards(t *testing.T) {
 	f := func(counts ...uint64) {
 		t.Helper()

@@ -114,7 +114,7 @@ func (g *Gateway) sample(s *service, now time.Time) {
 	}
 	m.busyAt = now
 	due := now.Sub(s.scale.decided) >= s.scale.spec.EvaluationInterval
-	if s.scale.arriving.jumped(s.core.Arrivals.Load(), now) || due || s.core.Gate.Len() > 0 {
+	if s.scale.arriving.hurry(s.core.Arrivals.Load(), now) || due || s.core.Gate.Len() > 0 {
 		g.decide(s, now)
 	}
 }
@@ -122,8 +122,9 @@ func (g *Gateway) sample(s *service, now time.Time) {
 // arriving tells when more requests come than chance explains.
 type arriving struct {
 	at    time.Time
-	count uint64  // of arrivals
-	rate  float64 // requests/s of late
+	count uint64    // of arrivals
+	rate  float64   // requests/s of late
+	until time.Time // after a jump: until when each tick is a decision
 }
 
 const (
@@ -132,11 +133,21 @@ const (
 	jumpSigmas = 4.5
 	// jumpLeast is how many requests more it must be at least: below, an instance hardly notices.
 	jumpLeast = 5
+	// hurryFor is how long after a jump each tick is a decision: how far the load has risen shows only in the ticks after it.
+	hurryFor = time.Second
 	// usualFor is how long the usual rate looks back.
 	usualFor = 2 * time.Second
 )
 
-// jumped takes in how many requests have come until now.
+// hurry takes in how many requests have come until now, and tells whether a decision should not wait.
+func (a *arriving) hurry(count uint64, now time.Time) bool {
+	if a.jumped(count, now) {
+		a.until = now.Add(hurryFor)
+	}
+	return now.Before(a.until)
+}
+
+// jumped takes in how many requests have come until now, and tells whether those of this tick are more than chance explains.
 func (a *arriving) jumped(count uint64, now time.Time) bool {
 	dt := now.Sub(a.at).Seconds()
 	came := float64(delta(count, a.count))
