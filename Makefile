@@ -5,7 +5,7 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo deve
 LDFLAGS := -s -w -X main.version=$(VERSION)
 PKGS    := ./...
 
-.PHONY: build run load test check fuzz bench bench-autoscale bench-rollout docker debian test-docker docs clean
+.PHONY: build run load test check fuzz bench bench-autoscale bench-scaling bench-rollout docker debian test-docker docs clean
 
 build: ## the program
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/gatewayd
@@ -38,6 +38,9 @@ bench-autoscale: ## the scaler on synthetic traces, or on TRACES=folder
 
 bench-rollout: build ## broken and good versions at 500 requests/s; CASE=regexp RUNS=n
 	$(GO) run ./bench/rollout -gatewayd $(BIN) $(if $(CASE),-case '$(CASE)') $(if $(RUNS),-runs $(RUNS))
+
+bench-scaling: build ## a step in load: when the gateway decides, and when the new instance serves
+	$(GO) run ./bench/scaling -gateway $(BIN)
 
 docker: ## the image
 	docker build --build-arg VERSION=$(VERSION) -t gatewayd:$(VERSION) .
