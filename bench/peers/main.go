@@ -1,0 +1,64 @@
+// Command peers measures gatewayd beside nginx, HAProxy and net/http's ReverseProxy, in one run, in rounds that take turns, and writes the
+// medians, their spread and the ratios as Markdown. Other load on the machine falls on all of them alike; only ratios of one run mean
+// anything.
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+func main() {
+	if err := dispatch(os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, "peers:", err)
+		os.Exit(1)
+	}
+}
+
+func dispatch(args []string) error {
+	if len(args) > 0 {
+		switch args[0] {
+		case "upstream":
+			return runUpstream(args[1:])
+		case "reverseproxy":
+			return runReverseProxy(args[1:])
+		}
+	}
+	var o options
+	fs := flag.NewFlagSet("peers", flag.ContinueOnError)
+	fs.StringVar(&o.gatewayd, "gatewayd", "bin/gatewayd", "the binary to measure")
+	fs.StringVar(&o.out, "out", "bench/results", "directory for the results")
+	fs.StringVar(&o.only, "only", "", "only the cases whose name contains this")
+	fs.BoolVar(&o.quick, "quick", false, "a first impression in two minutes")
+	fs.IntVar(&o.rounds, "rounds", 5, "rounds of each case")
+	fs.DurationVar(&o.slice, "slice", time.Second, "how long each round of a case loads one proxy")
+	if err := fs.Parse(args); err != nil {
+		return err
+	}
+	if o.quick {
+		o.rounds, o.slice = 3, 500*time.Millisecond
+	}
+	dir, err := os.MkdirTemp("", "peers")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	if o.gatewayd, err = filepath.Abs(o.gatewayd); err != nil {
+		return err
+	}
+	r := &run{options: o, dir: dir, began: time.Now()}
+	if err := r.all(); err != nil {
+		return err
+	}
+	return r.write()
+}
+
+type options struct {
+	gatewayd, out, only string
+	quick               bool
+	rounds              int
+	slice               time.Duration
+}
