@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"encoding/json"
+	"math"
 	"strings"
 	"time"
 
@@ -154,13 +155,20 @@ func describeAlert(a *monitor.Alert) api.Alert {
 	if len(a.Context) > 0 {
 		message += " (shortly before: " + strings.Join(a.Context, "; ") + ")"
 	}
-	return api.Alert{ID: a.ID, Metric: a.Metric, Service: a.Service, Severity: a.Severity.String(), Since: a.Since, Value: a.Value,
+	if a.ResolvedAt != nil {
+		message += "; over since " + a.ResolvedAt.Format(time.TimeOnly)
+	}
+	// More than three decimals of a measurement tell nothing.
+	return api.Alert{ID: a.ID, Metric: a.Metric, Service: a.Service, Severity: a.Severity.String(), Since: a.Since, Value: math.Round(a.Value*1000) / 1000,
 		Threshold: a.Threshold, Unit: a.Unit, Message: message}
 }
 
 func describeFinding(f *monitor.Finding) api.Finding {
 	out := api.Finding{ID: f.ID, Type: string(f.Type), Service: f.Service, Instance: f.Instance, Severity: f.Severity.String(), Since: f.Since,
 		Cause: f.Cause, Evidence: []api.Figure{}, Advice: f.Advice, Command: f.Command}
+	if f.ResolvedAt != nil {
+		out.Cause += " Over since " + f.ResolvedAt.Format(time.TimeOnly) + "."
+	}
 	for _, e := range f.Evidence.Figures {
 		if !finite(e.Value) {
 			continue // nobody measured it
