@@ -71,6 +71,7 @@ func cases() []benchCase {
 		broken("three times the latency", "v2-slow", configOf(setting{instances: 4, rollout: canary,
 			latency: `{{if eq .Version "v2-slow"}}60ms{{else}}20ms{{end}}`}), 10*time.Second),
 		slightly(configOf(setting{instances: 4, rollout: canary, errorRate: `{{if eq .Version "v2-worse"}}0.025{{else}}0.005{{end}}`})),
+		broken("blue-green that answers 500", "v2-errors", configOf(setting{instances: 4, rollout: "{strategy: blue-green, keepPrevious: 1m}"}), 2*time.Second),
 		goodOne("blue-green", "    drainTimeout: 5s\n", "{strategy: blue-green, keepPrevious: 3s, validation: {requests: [{path: /health}]}}"),
 		goodOne("rolling", "    drainTimeout: 5s\n", "{strategy: rolling, rolling: {batch: 1, maxSurge: 1, interval: 2s}, analysis: {minRequests: 100}}"),
 		goodOne("canary", "    drainTimeout: 5s\n", "{steps: [{weight: 5, duration: 5s}, {weight: 50, duration: 5s}], keepPrevious: 2s, analysis: {minRequests: 100}}"),
