@@ -161,3 +161,19 @@ func TestClockSetBack(t *testing.T) {
 		t.Errorf("clock %s; want a long gap to count for %s", st.Clocks.Total, MaxGap)
 	}
 }
+
+// A rollout that waited for another to go back, and is not wanted any more, ends without an action.
+func TestWithdraw(t *testing.T) {
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	st := New("demo-2", Plan{Service: "demo", Version: "v3", Stable: "v1", Strategy: BlueGreen}, now)
+	st.Withdraw("superseded by v4 before it began", now.Add(time.Second))
+	if v := st.View(); v.Status != Aborted || v.Reason != "superseded by v4 before it began" || !v.UpdatedAt.Equal(now.Add(time.Second)) {
+		t.Fatalf("got %+v; want it aborted with its reason", v)
+	}
+	if got := Step(st, Observation{Wanted: 4}, now.Add(2*time.Second)); len(got) != 0 || len(Reissue(st)) != 0 {
+		t.Fatalf("got %v and %v; want nothing to be done", got, Reissue(st))
+	}
+	if err := st.Accepts(Command{Kind: Resume}); err == nil {
+		t.Fatal("it can be resumed")
+	}
+}
