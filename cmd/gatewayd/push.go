@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math"
 
 	"github.com/spf13/cobra"
 
@@ -45,6 +46,9 @@ func (c *cli) pushCommand() *cobra.Command {
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		for _, f := range flags {
 			if cmd.Flags().Changed(f.name) {
+				if math.IsNaN(*f.value) || math.IsInf(*f.value, 0) { // JSON has no such numbers
+					return usageError{fmt.Errorf("--%s: got %v; want a number", f.name, *f.value)}
+				}
 				*f.figure = f.value
 			}
 		}

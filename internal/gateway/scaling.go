@@ -346,6 +346,11 @@ func (g *Gateway) push(s *service, p api.PushedMetrics) error {
 		if i == nil {
 			return api.Invalid("instance", "service %q has no instance %q", s.name, p.Instance)
 		}
+		for metric := range values {
+			if metric != scaler.MetricCPU && metric != scaler.MetricMemory {
+				return api.Invalid(string(metric), "got a figure of one instance; want it for the whole service: only cpu and memory are taken for an instance")
+			}
+		}
 		if v, ok := values[scaler.MetricCPU]; ok {
 			i.cpu = scaler.Reading{Value: v, At: at}
 		}
