@@ -39,6 +39,7 @@ func (w *world) untilEnded(id string) api.Rollout {
 }
 
 func TestCanaryGoesInAndABadOneComesOut(t *testing.T) {
+	t.Parallel()
 	w := start(t, configFile(oneRoute, demoService(2, shortCanary)))
 	w.untilReady(2)
 	l := w.load(8)
@@ -65,6 +66,7 @@ func TestCanaryGoesInAndABadOneComesOut(t *testing.T) {
 }
 
 func TestBlueGreenAndBackUnderLoad(t *testing.T) {
+	t.Parallel()
 	w := start(t, configFile(oneRoute, demoService(2, `    rollout: {strategy: blue-green, keepPrevious: 1m, validation: {requests: [{path: /health}]}}
 `)))
 	w.untilReady(2)
@@ -86,6 +88,7 @@ func TestBlueGreenAndBackUnderLoad(t *testing.T) {
 }
 
 func TestRollingUnderLoadAndRefusals(t *testing.T) {
+	t.Parallel()
 	w := start(t, configFile(oneRoute, demoService(3, `    rollout: {strategy: rolling, rolling: {batch: 1, maxSurge: 1, interval: 300ms}, analysis: {minRequests: 20}}
 `)))
 	w.untilReady(3)
@@ -113,6 +116,7 @@ func TestRollingUnderLoadAndRefusals(t *testing.T) {
 }
 
 func TestRolloutGoesOnAfterARestart(t *testing.T) {
+	t.Parallel()
 	w := start(t, configFile(oneRoute, demoService(2, strings.Replace(shortCanary, "{weight: 50, duration: 1s}", "{weight: 50, duration: 1s, pause: true}", 1))))
 	w.untilReady(2)
 	l := w.load(4)
