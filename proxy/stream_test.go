@@ -29,7 +29,9 @@ func TestEventsAreFlushedAtOnce(t *testing.T) {
 				io.WriteString(nc, frame(fmt.Sprintf("data: %d\n\n", i)))
 				select {
 				case <-seen:
-				case <-time.After(10 * time.Second):
+				case <-t.Context().Done():
+					return
+				case <-time.After(30 * time.Second):
 					t.Errorf("%s: event %d did not arrive before the next", what, i)
 					return
 				}

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -131,7 +132,7 @@ func (r *rig) dial() *rawClient {
 		r.t.Fatal(err)
 	}
 	r.t.Cleanup(func() { nc.Close() })
-	nc.SetDeadline(time.Now().Add(10 * time.Second))
+	nc.SetDeadline(time.Now().Add(30 * time.Second))
 	return &rawClient{t: r.t, nc: nc, br: bufio.NewReader(nc)}
 }
 
@@ -181,22 +182,23 @@ func instance(t testing.TB, serve func(nc net.Conn, br *bufio.Reader)) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
+	var serving sync.WaitGroup
+	ended := t.Context()
+	serving.Go(func() {
 		for {
 			nc, err := ln.Accept()
 			if err != nil {
 				return
 			}
-			nc.SetDeadline(time.Now().Add(20 * time.Second))
-			go func() {
+			nc.SetDeadline(time.Now().Add(60 * time.Second))
+			serving.Go(func() {
 				defer nc.Close()
+				defer context.AfterFunc(ended, func() { nc.Close() })()
 				serve(nc, bufio.NewReader(nc))
-			}()
+			})
 		}
-	}()
-	t.Cleanup(func() { ln.Close(); <-done })
+	})
+	t.Cleanup(func() { ln.Close(); serving.Wait() })
 	return ln.Addr().String()
 }
 
