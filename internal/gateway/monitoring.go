@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"gatewayd/admin"
+	"gatewayd/admin/api"
 	"gatewayd/config"
 	"gatewayd/monitor/notify"
 	"gatewayd/store"
@@ -43,7 +44,7 @@ func (g *Gateway) openWatchers() {
 	w.watch = newWatch(g, g.now())
 	w.view.Store(&watchView{})
 	w.advice.Store(&advice{})
-	w.resources.Store(&poolView{})
+	w.resources.Store(&poolView{api.Resources{Pools: []api.Pool{}}})
 }
 
 // startMonitoring starts what runs beside the loop.
