@@ -5,7 +5,7 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo deve
 LDFLAGS := -s -w -X main.version=$(VERSION)
 PKGS    := ./...
 
-.PHONY: build run load test check fuzz bench bench-autoscale bench-scaling bench-rollout docker debian test-docker docs clean
+.PHONY: build run load test check fuzz bench bench-autoscale bench-scaling bench-rollout docker debian test-docker docs
 
 build: ## the program
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/gatewayd
@@ -56,6 +56,3 @@ test-docker: ## the tests that want a Docker Engine, with one of their own; need
 
 docs: ## the generated reference
 	$(GO) test ./config -update
-
-clean:
-	rm -rf bin
