@@ -60,7 +60,7 @@ services:
       policies: [{name: wait, type: slo, objective: {waitBelow: 100ms, percent: 99}}]
     rollout:
       strategy: canary
-      steps: [{weight: 10, duration: 20s}, {weight: 25, duration: 25s}, {weight: 50, duration: 40s}]
+      steps: [{weight: 10, duration: 20s}, {weight: 25, duration: 25s}, {weight: 50, duration: 90s}]
       analysis: {minRequests: 100}
 resourcePools: [{name: local, capacity: {cpu: 8, memory: 4GiB, instances: 20}, price: {cpuHour: 0.0316, memoryGiBHour: 0.0042}}]
 monitor:

@@ -13,7 +13,7 @@ export function header(page) {
       h('a', { class: 'brand', href: '#/' }, h('img', { src: 'icon.svg', alt: '', width: 22, height: 22 }), 'gatewayd'),
       status && badge(status.overall),
       h('nav', { 'aria-label': 'Views' }, tabs(gateway).map(([name, text, count]) =>
-        h('a', { href: '#/' + name, 'aria-current': route.view === name && 'page' }, text, count > 0 && h('b', { class: 'count' }, count)))),
+        h('a', { href: '#/' + name, 'aria-current': (route.view === name && 'page') || (name === '' && route.view === 'services' && 'true') }, text, count > 0 && h('b', { class: 'count' }, count)))),
       h('div', { class: 'aside' }, status && freshness(page),
         button('Log out', page.leave, { shown: page.token !== '' }))),
     banners(page),
