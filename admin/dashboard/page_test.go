@@ -78,8 +78,16 @@ func TestOverview(t *testing.T) {
 	s.change(func() { s.status.Services[1].RequestRate, s.status.Overall = 777, api.Healthy })
 	p.shows("tr[data-row=shop]", "777 /s") // it is live
 	p.wait(`document.title === 'gatewayd'`)
-	s.change(func() { s.status.Reasons = append(s.status.Reasons, "the state file cannot be written") })
+	s.change(func() {
+		s.status.Reasons = append(s.status.Reasons, "warning: the gateway gets too little cpu", "the state file cannot be written")
+		s.findings = append([]api.Finding{{ID: "f-0", Type: "gateway", Severity: "warning", Since: time.Now(), Cause: "the gateway gets too little cpu"}}, s.findings...)
+	})
 	p.shows(".banner", "the state file cannot be written") // it is about the gateway itself
+	p.shows("main", "the gateway gets too little cpu")
+	if got := p.text("#top"); strings.Contains(got, "too little cpu") {
+		t.Fatalf("what is shown as a bottleneck is told twice: %q", got)
+	}
+	p.lacks(".problems a[href$='/']") // it belongs to no service
 }
 
 func TestCharts(t *testing.T) {

@@ -2,7 +2,7 @@
 
 import { h } from '../dom.js'
 import { clock, span } from '../format.js'
-import { badge, button } from './parts.js'
+import { badge, button, ownReasons } from './parts.js'
 
 /** header describes it. page is {gateway, actions, route, token, leave, now}. */
 export function header(page) {
@@ -35,9 +35,10 @@ function freshness({ gateway, now }) {
   return h('span', { class: 'fresh' }, h('i', { class: 'pulse', 'aria-hidden': 'true' }), `live · ${version} · up ${span(now - Date.parse(startedAt))}`)
 }
 
-// ownReasons returns what ails the gateway itself. What ails a service stands with the service.
-function ownReasons(status) {
-  return (status?.reasons || []).filter(text => !status.services.some(s => text.startsWith(s.name + ': ')))
+// gatewayReasons returns what ails the gateway itself. What ails a service stands with the service.
+function gatewayReasons(gateway) {
+  const { status } = gateway
+  return status ? ownReasons(status, gateway).filter(text => !status.services.some(s => text.startsWith(s.name + ': '))) : []
 }
 
 function banners({ gateway, now }) {
@@ -46,7 +47,7 @@ function banners({ gateway, now }) {
   return [
     gateway.lostSince && h('p', { class: 'banner bad', role: 'alert' }, `The gateway does not answer since ${clock(gateway.lostSince)} (${span(now - gateway.lostSince)}). What is shown is from before.` + (gateway.lostWhy ? ` It says: ${gateway.lostWhy}` : '')),
     gateway.failures().map(text => h('p', { class: 'banner warn' }, 'Some figures are missing: ' + text)),
-    ownReasons(status).map(text => h('p', { class: 'banner warn' }, text)),
+    gatewayReasons(gateway).map(text => h('p', { class: 'banner warn' }, text)),
     rejected.length > 1 && h('details', { class: 'banner warn' }, h('summary', {}, `The newest config file has ${rejected.length} errors`), h('ul', {}, rejected.map(text => h('li', {}, h('code', {}, text))))),
   ]
 }

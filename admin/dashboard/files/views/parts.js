@@ -49,9 +49,9 @@ export function serviceHref(name) { return '#/services/' + encodeURIComponent(na
 // What the monitor tells begins with its severity; it is shown as an alert or a bottleneck.
 const fromMonitor = /^(info|warning|critical|page): /
 
-/** ownReasons returns why a service is not healthy, without what is shown as an alert or a bottleneck. */
-export function ownReasons(service, gateway) {
-  return gateway.alerts || gateway.findings ? service.reasons.filter(text => !fromMonitor.test(text)) : service.reasons
+/** ownReasons returns why a service, or the whole, is not healthy, without what is shown as an alert or a bottleneck. */
+export function ownReasons(of, gateway) {
+  return gateway.alerts || gateway.findings ? of.reasons.filter(text => !fromMonitor.test(text)) : of.reasons
 }
 
 /** evidence shows figures that support a statement. */

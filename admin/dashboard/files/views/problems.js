@@ -18,7 +18,7 @@ export function problemsView(page) {
 /** alertList shows alerts, worst first as they come. */
 export function alertList(alerts, { now }) {
   return h('ul', { class: 'problems' }, alerts.map(a => h('li', { key: a.id, class: 'severity-' + a.severity },
-    h('p', { class: 'line' }, badge(a.severity), serviceLink(a.service), h('span', {}, [a.revision, a.instance].filter(Boolean).join(' · ')), h('small', {}, ago(a.since, now))),
+    h('p', { class: 'line' }, badge(a.severity), a.service && serviceLink(a.service), h('span', {}, [a.revision, a.instance].filter(Boolean).join(' · ')), h('small', {}, ago(a.since, now))),
     h('p', {}, a.message || a.metric),
     h('p', { class: 'quiet' }, `${a.metric} is ${figure(a.value, a.unit)}, the limit ${figure(a.threshold, a.unit)}`))))
 }
@@ -26,7 +26,7 @@ export function alertList(alerts, { now }) {
 /** findingList shows bottlenecks with evidence, advice and the command that does it. */
 export function findingList(findings, { now }) {
   return h('ul', { class: 'problems' }, findings.map(f => h('li', { key: f.id, class: 'severity-' + f.severity },
-    h('p', { class: 'line' }, badge(f.severity), serviceLink(f.service), h('b', {}, f.type), h('span', {}, f.instance), h('small', {}, ago(f.since, now))),
+    h('p', { class: 'line' }, badge(f.severity), f.service && serviceLink(f.service), h('b', {}, f.type), h('span', {}, f.instance), h('small', {}, ago(f.since, now))),
     h('p', {}, f.cause),
     evidence(f.evidence, figure),
     h('p', { class: 'advice' }, f.advice),
