@@ -103,7 +103,10 @@ func (p *proc) watch() {
 		return
 	}
 	if p.released.Load() {
+		p.reaping.Lock()
+		p.reaped = true
 		p.cmd.Wait()
+		p.reaping.Unlock()
 		p.sink.finish()
 		return
 	}

@@ -39,6 +39,7 @@ type Provider struct {
 	backoffs  map[string]*backoff // by version
 	closed    bool                // Run ends: nothing is started any more
 	releasing bool                // Run ends without ending instances
+	kept      []*proc             // own children that were released
 	changes   uint64              // how often save was asked for
 
 	supervisors sync.WaitGroup // Add is called under mu, and not when closed
