@@ -320,6 +320,10 @@ func (l *loop) afterResponse(cl *client, keep bool) {
 		l.close(cl)
 		return
 	case !keep || c.reply.sentClose:
+		if c.req.Close && c.r == c.w && !cl.unread {
+			l.close(cl) // the client said that nothing more comes, so nothing can turn the close into a reset
+			return
+		}
 		l.linger(cl)
 		return
 	}

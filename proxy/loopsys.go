@@ -37,10 +37,14 @@ func (l *loop) writeBoth(fd int, head, body []byte) (int, error) {
 	return n, err
 }
 
-// epollNow returns the events that there are, without waiting.
-func epollNow(epoll int, events []unix.EpollEvent) int {
-	n, _, _ := syscall.RawSyscall6(syscall.SYS_EPOLL_PWAIT, uintptr(epoll), uintptr(unsafe.Pointer(&events[0])), uintptr(len(events)), 0, 0, 0)
-	return max(int(n), 0)
+// epollShort waits for events as long as the given milliseconds without telling the scheduler. A signal ends it, and so the runtime can
+// still stop the world.
+func epollShort(epoll int, events []unix.EpollEvent, ms int) (n int, interrupted bool) {
+	r, _, errno := syscall.RawSyscall6(syscall.SYS_EPOLL_PWAIT, uintptr(epoll), uintptr(unsafe.Pointer(&events[0])), uintptr(len(events)), uintptr(ms), 0, 0)
+	if errno != 0 {
+		return 0, true
+	}
+	return int(r), false
 }
 
 // result turns what a system call returned into a count that is not negative, and an error.

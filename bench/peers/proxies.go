@@ -109,7 +109,8 @@ func (s setup) nginx(dir string) string {
 	if s.accessLog {
 		log = filepath.Join(dir, "nginx-access.log")
 	}
-	return fmt.Sprintf(`worker_processes %d;
+	return fmt.Sprintf(`user root;
+worker_processes %d;
 daemon off;
 pid %s/nginx.pid;
 error_log %s/nginx-error.log;

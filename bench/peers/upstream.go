@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"net"
+	"os"
 	"strconv"
 
 	"golang.org/x/sys/unix"
@@ -39,6 +40,7 @@ func runUpstream(args []string) error {
 type upstream struct {
 	epoll     int
 	listening map[int]bool
+	files     []*os.File
 	conns     map[int]*upstreamConn
 	in        []byte
 	bodies    map[string][]byte // whole responses by path
@@ -62,6 +64,7 @@ func (u *upstream) listen(port int) error {
 		return err
 	}
 	ln.Close()
+	u.files = append(u.files, f) // one that is forgotten gets closed
 	fd := int(f.Fd())
 	if err := unix.SetNonblock(fd, true); err != nil {
 		return err

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"os"
+	"runtime"
 
 	"github.com/spf13/cobra"
 
@@ -12,7 +13,9 @@ import (
 
 // serveGateway runs the gateway for the run verb.
 func serveGateway(ctx context.Context, o serveOptions) error {
-	return gateway.Run(ctx, gateway.Options{
+	cores := runtime.GOMAXPROCS(0)
+	runtime.GOMAXPROCS(cores + 1) // an event loop keeps its place to run while it sleeps; the rest has one besides
+	return gateway.Run(ctx, gateway.Options{Loops: cores,
 		ConfigPath: o.ConfigPath, Stdout: o.Stdout, Stderr: o.Stderr, Version: o.Version, Reload: o.Reload, Upgrade: o.Upgrade,
 		CommandLine: os.Args, Handover: os.Getenv("GATEWAYD_HANDOVER"),
 	})

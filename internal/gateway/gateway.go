@@ -41,8 +41,17 @@ type Options struct {
 	CommandLine []string
 	// Handover is what the gateway that is replaced told this process, the value of GATEWAYD_HANDOVER; empty: none is.
 	Handover string
+	// Loops is how many event loops the data path has; 0: one for each core.
+	Loops int
 	// Started is called once when the gateway serves, with the address of each listener and of the admin API ("admin"). May be nil.
 	Started func(addresses map[string]net.Addr)
+}
+
+func (g *Gateway) loops() int {
+	if g.opt.Loops > 0 {
+		return g.opt.Loops
+	}
+	return runtime.GOMAXPROCS(0)
 }
 
 // Gateway is everything that runs. Fields without a remark belong to the control loop once it runs.
@@ -176,7 +185,7 @@ func (g *Gateway) run(ctx context.Context) error {
 		tracer = g.tracing
 	}
 	g.proxy = proxy.New(proxy.Options{Logger: g.log, Pseudonym: g.kept.identity, Rand: rand.Float64,
-		AccessLog: g.accessLog, Failed: g.onFailed, Tracer: tracer, Loops: runtime.GOMAXPROCS(0)})
+		AccessLog: g.accessLog, Failed: g.onFailed, Tracer: tracer, Loops: g.loops()})
 	if g.guard, err = process.NewGuard([]string{g.opt.Executable, "process-guard"}, g.log); err != nil {
 		return fmt.Errorf("cannot set up the guard of processes: %w", err)
 	}
