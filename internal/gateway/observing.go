@@ -59,7 +59,7 @@ func newWatched(h history) *watched {
 
 func newWatch(g *Gateway, now time.Time) *watch {
 	w := &watch{g: g, monitor: monitor.New(monitor.Policy{}), services: map[string]*watched{}, budget: map[string]bool{}, happened: g.bus.Subscribe(), cfg: g.cfg,
-		middles: bucketMiddles()}
+		middles: bucketMiddles(), own: ownLoad{cores: g.loops()}}
 	w.load(now)
 	return w
 }

@@ -3,7 +3,6 @@ package gateway
 import (
 	"bytes"
 	"os"
-	"runtime"
 	"strconv"
 	"time"
 
@@ -14,6 +13,7 @@ import (
 
 // ownLoad measures what the gateway itself takes.
 type ownLoad struct {
+	cores     int // that there are to take
 	at        time.Time
 	cpu       time.Duration
 	countedAt time.Time
@@ -32,7 +32,7 @@ func (l *ownLoad) observation(seen *sighting) monitor.GatewayObservation {
 	if unix.Getrusage(unix.RUSAGE_SELF, &used) == nil {
 		cpu := time.Duration(used.Utime.Nano() + used.Stime.Nano())
 		if wall := seen.at.Sub(l.at); !l.at.IsZero() && wall > 0 {
-			o.CPU = 100 * float64(cpu-l.cpu) / float64(wall) / float64(runtime.GOMAXPROCS(0))
+			o.CPU = 100 * float64(cpu-l.cpu) / float64(wall) / float64(l.cores)
 		}
 		l.at, l.cpu = seen.at, cpu
 	}
