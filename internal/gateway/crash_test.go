@@ -91,6 +91,40 @@ func TestAdoptedInstancesServeOnAlone(t *testing.T) {
 	}
 }
 
+// Instances of a provider whose settings were changed again and again are on record as those of the first one are.
+func TestAdoptedAfterReloads(t *testing.T) {
+	t.Parallel()
+	file := func(round int) string {
+		return configFile(oneRoute, strings.Replace(demoExit(2, "adopt"), "output: none", fmt.Sprintf("output: none, env: {ROUND: \"%d\"}", round), 1))
+	}
+	w := startReal(t, file(0))
+	w.untilRunning(2)
+	for round := 1; round <= 3; round++ {
+		before := w.processes()
+		w.write(file(round))
+		if _, err := w.admin.Reload(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		w.eventually("new instances alone", func() bool {
+			after := w.processes()
+			for address := range before {
+				if after[address] != 0 {
+					return false
+				}
+			}
+			return len(after) == 2
+		})
+	}
+	w.untilRunning(2)
+	before := w.processes()
+	w.kill()
+	w.launch()
+	w.untilRunning(2)
+	if after := w.processes(); !maps.Equal(before, after) {
+		t.Errorf("got %v; want the processes of before, %v", after, before)
+	}
+}
+
 func TestDamagedStateIsSetAside(t *testing.T) {
 	t.Parallel()
 	w := startReal(t, configFile(oneRoute, demoService(1, "")))

@@ -79,6 +79,7 @@ type Gateway struct {
 
 	cfg        *config.Config
 	generation uint64
+	besides    int           // providers that were made beside another one of their service
 	waiting    *proxy.Change // listeners of a gateway that takes another's place, until it is ready
 	loadedAt   time.Time
 	startedAt  time.Time

@@ -41,9 +41,11 @@ func (g *Gateway) newServiceRunner(spec *config.Service, beside bool) (*runner, 
 func (g *Gateway) newProcessProvider(spec *config.Service, p *config.ProcessProvider, beside bool) (*process.Provider, error) {
 	name := spec.Name
 	key := name
-	if beside {
-		key += "#next"
+	if beside { // a key that none before it has: two of them may be on their way out at a time
+		g.besides++
+		key = fmt.Sprintf("%s#%d", name, g.besides)
 	}
+	cleared := beside
 	env := make(map[string]string, len(p.Env))
 	for k, v := range p.Env {
 		env[k] = string(v)
@@ -57,6 +59,12 @@ func (g *Gateway) newProcessProvider(spec *config.Service, p *config.ProcessProv
 		Save: func(records []process.Record) error {
 			if err := g.kept.processes.Put(key, records); err != nil {
 				return err
+			}
+			if !cleared { // all that earlier runs left is in these records now
+				if err := g.dropBeside(name); err != nil {
+					return err
+				}
+				cleared = true
 			}
 			return g.db.Sync()
 		},
@@ -77,12 +85,25 @@ func (g *Gateway) loadProcesses(service string, beside bool) ([]process.Record, 
 	if beside {
 		return nil, nil
 	}
-	records, _, err := g.kept.processes.Get(service)
-	if err != nil {
-		return nil, err
+	all, err := g.kept.processes.All()
+	var records []process.Record
+	for key, list := range all {
+		if key == service || strings.HasPrefix(key, service+"#") {
+			records = append(records, list...)
+		}
 	}
-	next, _, err := g.kept.processes.Get(service + "#next")
-	return append(records, next...), err
+	return records, err
+}
+
+// dropBeside forgets the records that providers beside the first one of a service kept in earlier runs.
+func (g *Gateway) dropBeside(service string) error {
+	all, err := g.kept.processes.All()
+	for key := range all {
+		if strings.HasPrefix(key, service+"#") {
+			err = errors.Join(err, g.kept.processes.Delete(key))
+		}
+	}
+	return err
 }
 
 // onProcessEvent adds what only the provider knows to what the loop finds out from lists.
