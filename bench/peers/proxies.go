@@ -118,7 +118,7 @@ events { worker_connections 9000; }
 http {
   access_log %s;
   client_body_temp_path %s/body; proxy_temp_path %s/proxy; fastcgi_temp_path %s/f; uwsgi_temp_path %s/u; scgi_temp_path %s/s;
-  client_max_body_size 0;
+  client_max_body_size 0; client_body_buffer_size 64k; proxy_request_buffering off;
   keepalive_requests 100000000; keepalive_timeout 75s;
   upstream u { least_conn; keepalive 1024; keepalive_requests 100000000;
 %s  }
