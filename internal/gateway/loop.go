@@ -115,6 +115,7 @@ func (g *Gateway) steer(s *service, now time.Time) {
 	for _, r := range slices.Clone(s.revisions) {
 		g.steerRevision(s, r, now)
 		if r.role == api.RolePrevious && r.want == 0 && len(r.instances) == 0 {
+			s.past.add(r)
 			s.revisions = slices.DeleteFunc(s.revisions, func(o *revision) bool { return o == r })
 			s.dirty = true
 		}

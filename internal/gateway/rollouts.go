@@ -35,6 +35,15 @@ type tally struct {
 	latency          histogram.Counts
 }
 
+// add counts in what a revision did over its life, by the whole time that requests took.
+func (t *tally) add(r *revision) {
+	t.requests += r.stats.Requests.Load()
+	t.errors += r.stats.Errors.Load()
+	var counts histogram.Counts
+	r.stats.Duration.Snapshot(&counts)
+	t.latency.Add(&counts)
+}
+
 // stepEvery is how often a rollout is looked at: often enough that a bad version is out within two seconds.
 const stepEvery = 200 * time.Millisecond
 

@@ -40,6 +40,7 @@ type service struct {
 	scale       scaling
 	deploy      *deployment // under way, nil: none
 
+	past       tally // of revisions that are gone
 	rates      rates
 	rateWindow rateWindow
 	reserved   []string // pools of the instances that are to be started

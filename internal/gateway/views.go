@@ -273,8 +273,8 @@ func (w *rateWindow) add(now time.Time, requests, failures uint64, latency *hist
 func (g *Gateway) measure(now time.Time) {
 	var counts histogram.Counts
 	for _, s := range g.ordered {
-		var sum histogram.Counts
-		var requests, failures uint64
+		// Counters of revisions that are gone stay in the sums, which must not fall.
+		sum, requests, failures := s.past.latency, s.past.requests, s.past.errors
 		for _, r := range s.revisions {
 			r.stats.Duration.Snapshot(&counts)
 			sum.Add(&counts)
