@@ -143,7 +143,9 @@ func (ch *Change) Drop() {
 // Commit begins to accept on the new addresses and stops on those that go; connections that were accepted there live on.
 func (ch *Change) Commit() {
 	s := ch.server
-	s.startLoops()
+	if err := s.startLoops(); err != nil {
+		s.opt.Logger.Warn("cannot start event loops: goroutines serve all connections", "err", err)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.dropInherited()

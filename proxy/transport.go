@@ -20,8 +20,8 @@ type TransportOptions struct {
 	TLS            *tls.Config   // nil: plain TCP
 }
 
-// Transport holds the idle connections to one endpoint, shared by all cores, the last used first. It may be used by any
-// goroutine.
+// Transport holds the idle connections to one endpoint, the last used first: those that goroutines share, and by localIdle those of each event
+// loop. It may be used by any goroutine.
 type Transport struct {
 	address string
 	open    atomic.Int64 // idle and in use
