@@ -7,9 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"os"
 	"sync"
-	"syscall"
 	"time"
 )
 
@@ -23,8 +21,7 @@ type listener struct {
 	tcp     *net.TCPListener
 	slots   slots
 
-	file *os.File // with event loops: the same socket, to accept file descriptors on; nil else
-	raw  syscall.RawConn
+	shared *shared // with event loops, nil else
 }
 
 // slots counts the open connections of a listener against their maximum, which may change.
@@ -49,6 +46,17 @@ func (s *slots) take(max func() int64) bool {
 	return true
 }
 
+// takeNow is take without waiting.
+func (s *slots) takeNow(most int64) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.n >= most || s.gone {
+		return false
+	}
+	s.n++
+	return true
+}
+
 func (s *slots) give() {
 	s.mu.Lock()
 	s.n--
@@ -61,6 +69,13 @@ func (s *slots) recheck() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.free.Broadcast()
+}
+
+// ended tells whether the listener is gone.
+func (s *slots) ended() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.gone
 }
 
 func (s *slots) end() {
@@ -155,9 +170,13 @@ func (ch *Change) Commit() {
 	}
 	for _, l := range ch.add {
 		s.listeners[l.name] = l
-		l.openRaw()
+		l.share()
 		s.accepting.Add(1)
-		go l.accept()
+		if l.shared != nil {
+			go l.acceptOnLoops()
+		} else {
+			go l.accept()
+		}
 	}
 }
 
@@ -184,11 +203,11 @@ func (s *Server) closeListeners() {
 }
 
 func (l *listener) close() {
+	l.slots.end() // first: it tells the accept loop why accepting fails
 	l.tcp.Close()
-	if l.file != nil {
-		l.file.Close()
+	if l.shared != nil {
+		close(l.shared.ended)
 	}
-	l.slots.end()
 }
 
 func (l *listener) site() *Site { return l.server.snapshot.Load().Sites[l.name] }
@@ -208,38 +227,33 @@ func (l *listener) accept() {
 		if !l.slots.take(l.maxConnections) {
 			return
 		}
-		err := l.acceptOne()
+		nc, err := l.tcp.AcceptTCP()
 		if err != nil {
 			l.slots.give()
-			if errors.Is(err, net.ErrClosed) || errors.Is(err, os.ErrClosed) {
+			if l.slots.ended() {
 				return
 			}
-			// Out of file descriptors, as a rule: accepting again at once would only burn the processor.
-			pause = min(max(2*pause, 5*time.Millisecond), time.Second)
-			l.server.opt.Logger.Warn("cannot accept a connection: accepting again after a pause",
-				"listener", l.name, "err", err, "pause", pause)
-			select {
-			case <-time.After(pause):
-			case <-l.server.ctx.Done():
+			if pause = l.pauseAfter(err, pause); pause == 0 {
 				return
 			}
 			continue
 		}
 		pause = 0
+		l.begin(nc)
 	}
 }
 
-// acceptOne takes in one connection, for which there is a slot, and has it served.
-func (l *listener) acceptOne() error {
-	if l.raw != nil {
-		return l.acceptRaw()
+// pauseAfter waits after an error. It is one of too many open files, as a rule: accepting again at once would only burn the processor. It
+// returns the pause that the next one builds on, 0 when the server is closed.
+func (l *listener) pauseAfter(err error, last time.Duration) time.Duration {
+	pause := min(max(2*last, 5*time.Millisecond), time.Second)
+	l.server.opt.Logger.Warn("cannot accept a connection: accepting again after a pause", "listener", l.name, "err", err, "pause", pause)
+	select {
+	case <-time.After(pause):
+		return pause
+	case <-l.server.ctx.Done():
+		return 0
 	}
-	nc, err := l.tcp.AcceptTCP()
-	if err != nil {
-		return err
-	}
-	l.begin(nc)
-	return nil
 }
 
 // begin serves a connection in a goroutine of its own.
