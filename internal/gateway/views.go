@@ -167,6 +167,8 @@ func describeWant(p *scaler.PolicyWant) string {
 		return "its signal is missing or too old"
 	case p.SLO != nil:
 		return fmt.Sprintf("load %.1f/s, sized for %.1f/s, service time %.0f ms", p.SLO.Load, p.SLO.Forecast, p.SLO.ServiceTime)
+	case p.Metric != "" && p.Limit == 0:
+		return fmt.Sprintf("%s is %.4g, between the thresholds", p.Metric, p.Value)
 	case p.Metric != "":
 		return fmt.Sprintf("%s is %.4g, limit %.4g", p.Metric, p.Value, p.Limit)
 	case p.Held != "":
