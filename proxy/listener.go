@@ -161,6 +161,16 @@ func (ch *Change) Commit() {
 	if err := s.startLoops(); err != nil {
 		s.opt.Logger.Warn("cannot start event loops: goroutines serve all connections", "err", err)
 	}
+	ch.commit()
+	for _, l := range ch.remove {
+		if l.shared != nil {
+			<-l.shared.gone
+		}
+	}
+}
+
+func (ch *Change) commit() {
+	s := ch.server
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.dropInherited()

@@ -47,6 +47,7 @@ type loop struct {
 type sock struct {
 	client     *client
 	up         *upstreamConn
+	listener   *listener
 	generation int32
 }
 
@@ -123,8 +124,12 @@ func (l *loop) run() {
 		}
 		for i := range n {
 			ev := &events[i]
-			if s := l.owner(ev); s != nil && s.client != nil {
+			switch s := l.owner(ev); {
+			case s == nil:
+			case s.client != nil:
 				l.onClient(s.client, ev.Events)
+			case s.listener != nil:
+				l.accept(s.listener)
 			}
 		}
 		if mail {
@@ -214,12 +219,14 @@ func (l *loop) owner(ev *unix.EpollEvent) *sock {
 }
 
 // watch makes the loop the owner of a file descriptor.
-func (l *loop) watch(fd int, s sock) error {
+func (l *loop) watch(fd int, s sock) error { return l.watchFor(fd, s, interest) }
+
+func (l *loop) watchFor(fd int, s sock, events uint32) error {
 	for fd >= len(l.socks) {
 		l.socks = append(l.socks, make([]sock, max(64, len(l.socks)))...)
 	}
 	s.generation = l.socks[fd].generation + 1
-	ev := unix.EpollEvent{Events: interest, Fd: int32(fd), Pad: s.generation}
+	ev := unix.EpollEvent{Events: events, Fd: int32(fd), Pad: s.generation}
 	if err := unix.EpollCtl(l.epoll, unix.EPOLL_CTL_ADD, fd, &ev); err != nil {
 		return err
 	}
@@ -326,24 +333,6 @@ func (s *Server) eachLoop(f func(*loop)) {
 	for _, l := range ls.all {
 		l.post(func() { f(l) })
 	}
-}
-
-// loopFor returns the loop that a new connection goes to, counting the connection, or nil when it is to be served by a goroutine.
-func (s *Server) loopFor() *loop {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.loops == nil || s.closed {
-		return nil
-	}
-	s.onLoops++
-	best := s.loops.all[0]
-	for _, l := range s.loops.all[1:] {
-		if l.clients.Load() < best.clients.Load() {
-			best = l
-		}
-	}
-	best.clients.Add(1)
-	return best
 }
 
 // leave counts a connection out that is over.

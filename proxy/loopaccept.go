@@ -4,17 +4,27 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"sync/atomic"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-// Connections for event loops are accepted as bare file descriptors: the runtime's poller never gets to know them. The accepting goroutine is
-// the listener's, so that slots, pauses and the end are what they are without loops.
+// With event loops a listener's socket is watched by all of them, and they accept bare file descriptors: the runtime's poller never gets to know
+// these. The listener's own goroutine is there for what waits: for room under maxConnections, for a pause after an error, for the end.
 
-// openRaw prepares acceptRaw. Where it cannot be had, goroutines serve the listener.
-func (l *listener) openRaw() {
-	s := l.server
-	if s.loops == nil {
+// shared is a listener's socket as the loops see it.
+type shared struct {
+	fd      int
+	stalled chan error    // why the loops do not accept: nil for want of room; capacity 1
+	ended   chan struct{} // closed when the listener is to go
+	gone    chan struct{} // closed when no loop accepts on it any more and the socket is closed
+	off     atomic.Bool   // set by the first that stalls, until the goroutine has dealt with it
+}
+
+// share prepares the socket for the loops. Where that cannot be had, goroutines serve the listener.
+func (l *listener) share() {
+	if l.server.loops == nil {
 		return
 	}
 	control, err := l.tcp.SyscallConn()
@@ -30,55 +40,151 @@ func (l *listener) openRaw() {
 	unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1)
 	unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_KEEPIDLE, keepAliveSeconds)
 	unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_KEEPINTVL, keepAliveSeconds)
-	f := os.NewFile(uintptr(fd), "listener")
-	raw, err := f.SyscallConn()
-	if err != nil {
-		f.Close()
-		return
-	}
-	l.file, l.raw = f, raw
+	l.shared = &shared{fd: fd, stalled: make(chan error, 1), ended: make(chan struct{}), gone: make(chan struct{})}
 }
 
 // keepAliveSeconds is what net uses.
 const keepAliveSeconds = 15
 
-// acceptRaw accepts one connection and gives it to a loop, or to a goroutine if it is to speak TLS.
-func (l *listener) acceptRaw() error {
-	var fd int
-	var from unix.Sockaddr
-	var err error
-	rerr := l.raw.Read(func(ln uintptr) bool {
-		for {
-			fd, from, err = unix.Accept4(int(ln), unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
-			if err != unix.EINTR && err != unix.ECONNABORTED {
-				return err != unix.EAGAIN
-			}
+// acceptOnLoops runs until the listener is closed. When it returns no loop accepts any more.
+func (l *listener) acceptOnLoops() {
+	defer l.server.accepting.Done()
+	defer close(l.shared.gone)
+	defer unix.Close(l.shared.fd)
+	loops := l.server.loops.all
+	pause := time.Duration(0)
+	for {
+		if !l.slots.take(l.maxConnections) {
+			return
 		}
-	})
-	if rerr != nil {
-		return rerr
+		l.slots.give()
+		l.shared.off.Store(false)
+		l.onEach(loops, (*loop).listen)
+		var err error
+		select {
+		case err = <-l.shared.stalled:
+		case <-l.shared.ended:
+		}
+		l.onEach(loops, (*loop).unlisten)
+		select {
+		case <-l.shared.stalled: // another loop came to the same
+		default:
+		}
+		if err == nil {
+			pause = 0
+			continue
+		}
+		if pause = l.pauseAfter(err, pause); pause == 0 {
+			return
+		}
 	}
-	if err != nil {
-		return os.NewSyscallError("accept4", err)
+}
+
+// onEach has every loop do something with the listener, and waits until all have.
+func (l *listener) onEach(loops []*loop, do func(*loop, *listener)) {
+	done := make(chan struct{}, len(loops))
+	for _, lp := range loops {
+		if !lp.post(func() { do(lp, l); done <- struct{}{} }) {
+			done <- struct{}{}
+		}
 	}
-	site := l.site()
+	for range loops {
+		<-done
+	}
+}
+
+// stall makes the listener's goroutine take over, and the loops accept nothing until it gives the socket back.
+func (l *listener) stall(err error) {
+	if l.shared.off.CompareAndSwap(false, true) {
+		l.shared.stalled <- err
+	}
+}
+
+// listen makes the loop accept.
+func (l *loop) listen(ln *listener) {
+	if err := l.watchFor(ln.shared.fd, sock{listener: ln}, unix.EPOLLIN|unix.EPOLLEXCLUSIVE); err != nil {
+		ln.stall(err)
+	}
+}
+
+func (l *loop) unlisten(ln *listener) {
+	if fd := ln.shared.fd; fd < len(l.socks) && l.socks[fd].listener == ln {
+		l.unwatch(fd)
+	}
+}
+
+// acceptsInARow bounds how long those wait who are connected already.
+const acceptsInARow = 16
+
+// accept takes in the connections that have come.
+func (l *loop) accept(ln *listener) {
+	for range acceptsInARow {
+		if ln.shared.off.Load() {
+			return
+		}
+		if !ln.slots.takeNow(ln.maxConnections()) {
+			ln.stall(nil)
+			return
+		}
+		fd, from, err := unix.Accept4(ln.shared.fd, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
+		if err == nil {
+			l.begin(ln, fd, addrPort(from))
+			continue
+		}
+		ln.slots.give()
+		switch err {
+		case unix.EINTR, unix.ECONNABORTED:
+			continue
+		case unix.EAGAIN:
+		default:
+			ln.stall(os.NewSyscallError("accept4", err))
+		}
+		return
+	}
+}
+
+// begin has a connection served, by this loop unless another has clearly less to do, or by a goroutine if it is to speak TLS.
+func (l *loop) begin(ln *listener, fd int, peer netip.AddrPort) {
+	site := ln.site()
 	if site != nil && site.Settings.TLS == nil {
-		if lp := l.server.loopFor(); lp != nil {
-			peer := addrPort(from)
-			if !lp.post(func() { lp.takeClient(fd, l, peer) }) {
+		if lp := l.server.loopFor(l); lp != nil {
+			if lp == l {
+				l.takeClient(fd, ln, peer)
+			} else if !lp.post(func() { lp.takeClient(fd, ln, peer) }) {
 				unix.Close(fd)
-				l.slots.give()
+				ln.slots.give()
 				lp.leave()
 			}
-			return nil
+			return
 		}
 	}
 	nc, err := runtimeConn(fd)
 	if err != nil {
-		return err
+		ln.slots.give()
+		return
 	}
-	l.begin(nc.(*net.TCPConn))
-	return nil
+	ln.begin(nc.(*net.TCPConn))
+}
+
+// imbalance is by how many connections a loop may be ahead of another before it gives new ones away, which costs a wake-up.
+const imbalance = 4
+
+// loopFor returns the loop that a new connection goes to, counting the connection, or nil when it is to be served by a goroutine.
+func (s *Server) loopFor(own *loop) *loop {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil
+	}
+	s.onLoops++
+	best, least := own, own.clients.Load()-imbalance
+	for _, l := range s.loops.all {
+		if n := l.clients.Load(); n < least {
+			best, least = l, n
+		}
+	}
+	best.clients.Add(1)
+	return best
 }
 
 func addrPort(a unix.Sockaddr) netip.AddrPort {

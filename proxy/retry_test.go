@@ -141,15 +141,18 @@ func TestRetryBudget(t *testing.T) {
 	r.route.Retry = RetryPolicy{Attempts: 1, Reset: true, BudgetPercent: 0}
 	c := r.start().dial()
 	const requests = 60
+	began := time.Now()
 	for range requests {
 		c.send(get).response("GET")
 	}
-	if got := int(n.Load()); got != requests+freeRetries {
-		t.Errorf("got %d tries of %d requests; want %d more at most", got, requests, freeRetries)
+	// On a machine so busy that this takes longer than a window, the next one has a budget of its own.
+	most := freeRetries * (1 + int(time.Since(began)/(budgetWindow*time.Second)))
+	if got := int(n.Load()) - requests; got < freeRetries || got > most || most < requests && got == requests {
+		t.Errorf("got %d retries of %d requests; want %d to %d", got, requests, freeRetries, most)
 	}
 	var counted uint64
 	r.view.EachRetryReason(func(reason string, n uint64) { counted += n })
-	if counted != freeRetries {
-		t.Errorf("got %d retries counted; want %d", counted, freeRetries)
+	if counted != uint64(int(n.Load())-requests) {
+		t.Errorf("got %d retries counted; want the %d that there were", counted, int(n.Load())-requests)
 	}
 }
