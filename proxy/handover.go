@@ -22,7 +22,7 @@ func (s *Server) Sockets() ([]Socket, error) {
 	defer s.mu.Unlock()
 	var all []Socket
 	for _, l := range s.listeners {
-		f, err := l.tcp.File()
+		f, err := l.socket()
 		if err != nil {
 			for _, sock := range all {
 				sock.File.Close()

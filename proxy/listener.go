@@ -18,7 +18,7 @@ type listener struct {
 	server  *Server
 	name    string
 	address string
-	tcp     *net.TCPListener
+	tcp     *net.TCPListener // closed where shared holds the socket
 	slots   slots
 
 	shared *shared // with event loops, nil else
@@ -124,7 +124,7 @@ func (s *Server) open(name, address string, leaving []*listener) (*listener, err
 	l.slots.free.L = &l.slots.mu
 	for _, old := range leaving {
 		if old.address == address {
-			f, err := old.tcp.File()
+			f, err := old.socket()
 			if err != nil {
 				return nil, err
 			}
@@ -196,7 +196,7 @@ func (s *Server) Addresses() map[string]net.Addr {
 	defer s.mu.Unlock()
 	m := make(map[string]net.Addr, len(s.listeners))
 	for name, l := range s.listeners {
-		m[name] = l.tcp.Addr()
+		m[name] = l.bound()
 	}
 	return m
 }
@@ -214,9 +214,10 @@ func (s *Server) closeListeners() {
 
 func (l *listener) close() {
 	l.slots.end() // first: it tells the accept loop why accepting fails
-	l.tcp.Close()
 	if l.shared != nil {
 		close(l.shared.ended)
+	} else {
+		l.tcp.Close()
 	}
 }
 

@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"fmt"
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -313,9 +312,8 @@ func (s *Server) startLoops() error {
 		all = append(all, l)
 	}
 	s.loops = &loops{all: all}
-	spare := runtime.GOMAXPROCS(0) > len(all)
 	for _, l := range all {
-		l.holds = spare
+		l.holds = s.opt.SpareProc
 		s.looping.Add(1)
 		go l.run()
 	}

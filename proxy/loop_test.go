@@ -47,7 +47,9 @@ func TestLoopsCarryAndHandOver(t *testing.T) {
 			fmt.Fprintf(w, "%s %d", r.URL.RawQuery, len(b))
 		}
 	})
-	r := loopRig(t, 3, addr).start()
+	r := loopRig(t, 3, addr)
+	r.server.opt.SpareProc = true
+	r.start()
 	var wait sync.WaitGroup
 	for i := range 24 {
 		wait.Go(func() {

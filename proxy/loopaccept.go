@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"os"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -16,6 +17,7 @@ import (
 // shared is a listener's socket as the loops see it.
 type shared struct {
 	fd      int
+	addr    net.Addr
 	stalled chan error    // why the loops do not accept: nil for want of room; capacity 1
 	ended   chan struct{} // closed when the listener is to go
 	gone    chan struct{} // closed when no loop accepts on it any more and the socket is closed
@@ -40,7 +42,29 @@ func (l *listener) share() {
 	unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1)
 	unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_KEEPIDLE, keepAliveSeconds)
 	unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_KEEPINTVL, keepAliveSeconds)
-	l.shared = &shared{fd: fd, stalled: make(chan error, 1), ended: make(chan struct{}), gone: make(chan struct{})}
+	l.shared = &shared{fd: fd, addr: l.tcp.Addr(), stalled: make(chan error, 1), ended: make(chan struct{}), gone: make(chan struct{})}
+	// The runtime's poller would wake a thread for each connection that comes, though nobody there accepts it.
+	l.tcp.Close()
+}
+
+// bound returns the address that the socket has.
+func (l *listener) bound() net.Addr {
+	if l.shared != nil {
+		return l.shared.addr
+	}
+	return l.tcp.Addr()
+}
+
+// socket returns the listening socket once more, for the caller to close.
+func (l *listener) socket() (*os.File, error) {
+	if l.shared == nil {
+		return l.tcp.File()
+	}
+	fd, err := unix.FcntlInt(uintptr(l.shared.fd), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return nil, os.NewSyscallError("fcntl", err)
+	}
+	return os.NewFile(uintptr(fd), "listener"), nil
 }
 
 // keepAliveSeconds is what net uses.
@@ -126,16 +150,16 @@ func (l *loop) accept(ln *listener) {
 			ln.stall(nil)
 			return
 		}
-		fd, from, err := unix.Accept4(ln.shared.fd, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
+		fd, from, err := syscall.Accept4(ln.shared.fd, syscall.SOCK_NONBLOCK|syscall.SOCK_CLOEXEC)
 		if err == nil {
 			l.begin(ln, fd, addrPort(from))
 			continue
 		}
 		ln.slots.give()
 		switch err {
-		case unix.EINTR, unix.ECONNABORTED:
+		case syscall.EINTR, syscall.ECONNABORTED:
 			continue
-		case unix.EAGAIN:
+		case syscall.EAGAIN:
 		default:
 			ln.stall(os.NewSyscallError("accept4", err))
 		}
@@ -187,11 +211,11 @@ func (s *Server) loopFor(own *loop) *loop {
 	return best
 }
 
-func addrPort(a unix.Sockaddr) netip.AddrPort {
+func addrPort(a syscall.Sockaddr) netip.AddrPort {
 	switch a := a.(type) {
-	case *unix.SockaddrInet4:
+	case *syscall.SockaddrInet4:
 		return netip.AddrPortFrom(netip.AddrFrom4(a.Addr), uint16(a.Port))
-	case *unix.SockaddrInet6:
+	case *syscall.SockaddrInet6:
 		return netip.AddrPortFrom(netip.AddrFrom16(a.Addr).Unmap(), uint16(a.Port))
 	}
 	return netip.AddrPort{}

@@ -21,10 +21,12 @@ type Options struct {
 	// Failed is called, on the request's goroutine, for every failure that counts against an endpoint, with how
 	// many came in a row. It must not block.
 	Failed func(e *balancer.Endpoint, c balancer.Cause, consecutive uint32)
-	// Loops is how many event loops carry what is plain and small; 0: goroutines carry everything. One for each core is right, and
-	// GOMAXPROCS higher than that, so that goroutines have a place to run beside them.
-	Loops  int
-	Tracer Tracer // nil: trace context is passed through untouched
+	// Loops is how many event loops carry what is plain and small; 0: goroutines carry everything. One for each core is right.
+	Loops int
+	// SpareProc says that GOMAXPROCS is higher than the number of event loops in the process, so that a loop may keep its place to run
+	// through sleeps of some milliseconds.
+	SpareProc bool
+	Tracer    Tracer // nil: trace context is passed through untouched
 }
 
 // Server is the data path. It serves the sites of the snapshot that was published last.

@@ -41,7 +41,7 @@ type Options struct {
 	CommandLine []string
 	// Handover is what the gateway that is replaced told this process, the value of GATEWAYD_HANDOVER; empty: none is.
 	Handover string
-	// Loops is how many event loops the data path has; 0: one for each core.
+	// Loops is how many event loops the data path has, in a process whose GOMAXPROCS is higher than that; 0: as many as GOMAXPROCS.
 	Loops int
 	// Started is called once when the gateway serves, with the address of each listener and of the admin API ("admin"). May be nil.
 	Started func(addresses map[string]net.Addr)
@@ -186,7 +186,7 @@ func (g *Gateway) run(ctx context.Context) error {
 		tracer = g.tracing
 	}
 	g.proxy = proxy.New(proxy.Options{Logger: g.log, Pseudonym: g.kept.identity, Rand: rand.Float64,
-		AccessLog: g.accessLog, Failed: g.onFailed, Tracer: tracer, Loops: g.loops()})
+		AccessLog: g.accessLog, Failed: g.onFailed, Tracer: tracer, Loops: g.loops(), SpareProc: g.opt.Loops > 0})
 	if g.guard, err = process.NewGuard([]string{g.opt.Executable, "process-guard"}, g.log); err != nil {
 		return fmt.Errorf("cannot set up the guard of processes: %w", err)
 	}

@@ -169,7 +169,7 @@ func (s *service) transportOptions(address string) proxy.TransportOptions {
 }
 
 // maxIdlePerInstance bounds the idle connections to one instance; beyond it connections are closed after use.
-const maxIdlePerInstance = 256
+const maxIdlePerInstance = 1024
 
 func outlierPolicy(o *config.Outlier) health.OutlierPolicy {
 	return health.OutlierPolicy{
