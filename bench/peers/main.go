@@ -31,7 +31,7 @@ func dispatch(args []string) error {
 	fs := flag.NewFlagSet("peers", flag.ContinueOnError)
 	fs.StringVar(&o.gatewayd, "gatewayd", "bin/gatewayd", "the binary to measure")
 	fs.StringVar(&o.out, "out", "bench/results", "directory for the results")
-	fs.StringVar(&o.only, "only", "", "only the cases whose name contains this")
+	fs.StringVar(&o.only, "only", "", "only the cases whose name contains this; \"latency\" or \"idle\" for that alone")
 	fs.BoolVar(&o.quick, "quick", false, "a first impression in two minutes")
 	fs.IntVar(&o.rounds, "rounds", 5, "rounds of each case")
 	fs.DurationVar(&o.slice, "slice", time.Second, "how long each round of a case loads one proxy")

@@ -63,6 +63,13 @@ func ratio(v map[string][]float64, a, b string) string {
 	return fmt.Sprintf("%.2f", median(all))
 }
 
+func bold(s string) string {
+	if s == "" {
+		return ""
+	}
+	return "**" + s + "**"
+}
+
 func spread(v []float64) string {
 	if len(v) == 0 {
 		return ""
@@ -121,7 +128,7 @@ func (r *run) writeCosts(b *strings.Builder) {
 		for _, n := range names {
 			fmt.Fprintf(b, " %s |", spread(l.cost[n]))
 		}
-		fmt.Fprintf(b, " **%s** | **%s** |\n", ratio(l.cost, "gatewayd", "nginx"), ratio(l.cost, "gatewayd", "haproxy"))
+		fmt.Fprintf(b, " %s | %s |\n", bold(ratio(l.cost, "gatewayd", "nginx")), bold(ratio(l.cost, "gatewayd", "haproxy")))
 	}
 }
 
@@ -157,7 +164,7 @@ func (r *run) writeIdle(b *strings.Builder) {
 	if len(r.idle) == 0 {
 		return
 	}
-	b.WriteString("\n## Memory of idle connections\n\nAnonymous resident memory; each connection has carried one request.\n\n| proxy | connections | bytes per connection | whole process, MiB |\n|---|---|---|---|\n")
+	b.WriteString("\n## Memory of idle connections\n\nAnonymous resident memory; each connection has carried one request; measured first, on fresh processes.\n\n| proxy | connections | bytes per connection | whole process, MiB |\n|---|---|---|---|\n")
 	for _, i := range r.idle {
 		fmt.Fprintf(b, "| %s | %d | %.0f | %.1f |\n", i.proxy, i.n, i.bytes, float64(i.whole)/(1<<20))
 	}

@@ -59,7 +59,11 @@ func (r *run) all() error {
 }
 
 func (r *run) wanted(s setup) bool {
-	return slices.ContainsFunc(loads, func(l load) bool { return r.takes(l, s) })
+	return r.takesLatency(s) || r.takesIdle(s) || slices.ContainsFunc(loads, func(l load) bool { return r.takes(l, s) })
+}
+
+func (r *run) takesLatency(s setup) bool {
+	return (s.name == oneCore || s.name == bothCores) && strings.Contains("latency", r.only)
 }
 
 func (r *run) takes(l load, s setup) bool {
@@ -94,6 +98,11 @@ func (r *run) one(s setup) error {
 	}
 	defer stopProxies(all)
 	time.Sleep(time.Second) // health checks
+	if r.takesIdle(s) {
+		if err := r.idleMemory(all); err != nil {
+			return err
+		}
+	}
 	for _, l := range loads {
 		if r.takes(l, s) {
 			if err := r.measure(l, all); err != nil {
@@ -101,15 +110,17 @@ func (r *run) one(s setup) error {
 			}
 		}
 	}
-	if (s.name == oneCore || s.name == bothCores) && r.only == "" {
+	if r.takesLatency(s) {
 		if err := r.latency(s, all); err != nil {
 			return err
 		}
 	}
-	if s.name == oneCore && r.only == "" && !r.quick {
-		return r.idleMemory(all)
-	}
 	return nil
+}
+
+// takesIdle tells whether the memory of idle connections is measured: first of all, while the proxies hold nothing from before.
+func (r *run) takesIdle(s setup) bool {
+	return s.name == oneCore && !r.quick && strings.Contains("idle", r.only)
 }
 
 // measure runs the rounds of one case. Within a round the proxies take turns, from another one each time.
@@ -189,7 +200,7 @@ func (r *run) mallocs(p *proxy) float64 {
 
 // latency loads each proxy at half of what nginx did with 64 connections, at a fixed rate.
 func (r *run) latency(s setup, all []*proxy) error {
-	rate := 5000.0
+	rate := 10000.0
 	for _, ln := range r.lines {
 		if ln.setup == s.name && ln.conns == 64 && ln.path == "/128" && !ln.reload {
 			rate = median(ln.rate["nginx"]) / 2
