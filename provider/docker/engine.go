@@ -72,7 +72,7 @@ func (p *Provider) insist(ctx context.Context, op func(context.Context) error) e
 		if !isAway(err) {
 			return explain(err)
 		}
-		if !sleep(ctx, p.o.pace.reconnect.wait(n, p.o.uniform())) {
+		if !sleep(ctx, p.o.pace.reconnect.Wait(n, p.o.uniform())) {
 			return ctx.Err()
 		}
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/moby/moby/client"
 
+	"gatewayd/internal/launch"
 	"gatewayd/scaler"
 )
 
@@ -219,7 +220,7 @@ func (p *Provider) end(in *instance, r *run) {
 			said = err.Error()
 			p.o.Logger.Warn("an instance does not end: it is tried again", "service", p.o.Service, "instance", in.pub.ID, "err", err)
 		}
-		sleep(p.hard, p.o.Backoff.wait(n, p.o.uniform()))
+		sleep(p.hard, p.o.Backoff.Wait(n, p.o.uniform()))
 	}
 	if err := p.remove(r.id); err != nil {
 		p.o.Logger.Warn("a container that was stopped is left for now", "service", p.o.Service, "instance", in.pub.ID, "err", err)
@@ -267,10 +268,10 @@ func (p *Provider) becomeBackoff(in *instance, kind EventKind, reason string, ou
 	p.mu.Lock()
 	b := p.backoffs[in.pub.Version]
 	if b == nil {
-		b = &backoff{}
+		b = &launch.Streak{}
 		p.backoffs[in.pub.Version] = b
 	}
-	retry := b.fail(p.o.Backoff, in.begun, time.Now(), p.o.uniform())
+	retry := b.Fail(p.o.Backoff, in.begun, time.Now(), p.o.uniform())
 	if kind == StartFailed {
 		in.pub.OOMKilled = false
 	}
@@ -299,7 +300,7 @@ func (p *Provider) forgetBackoff(version string) {
 			return
 		}
 	}
-	if b := p.backoffs[version]; b != nil && time.Now().After(b.notBefore) {
+	if b := p.backoffs[version]; b != nil && time.Now().After(b.NotBefore) {
 		delete(p.backoffs, version)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"gatewayd/internal/launch"
 	"gatewayd/scaler"
 )
 
@@ -68,12 +69,7 @@ type Options struct {
 
 // Backoff spaces the starts of a revision that fails. The wait after the n-th failure in a row is random, between Base and
 // Base * 2^n, and at most Max.
-type Backoff struct {
-	Base time.Duration // default 500ms
-	Max  time.Duration // default 1m
-	// ResetAfter is how long a container must have run for its end not to count as one more failure in a row. Default 30s.
-	ResetAfter time.Duration
-}
+type Backoff = launch.Backoff
 
 // pace says how often the Engine is asked, and for how long an answer is waited for.
 type pace struct {
@@ -118,7 +114,7 @@ func (o Options) withDefaults() Options {
 	if o.OnExit == "" {
 		o.OnExit = Adopt
 	}
-	o.Backoff = o.Backoff.withDefaults(500*time.Millisecond, time.Minute)
+	o.Backoff = o.Backoff.WithDefaults(500*time.Millisecond, time.Minute)
 	if o.OnEvent == nil {
 		o.OnEvent = func(Event) {}
 	}
@@ -131,21 +127,8 @@ func (o Options) withDefaults() Options {
 	if o.pace == (pace{}) {
 		o.pace = pace{measure: time.Second, relist: 5 * time.Second, answer: 5 * time.Second, work: 2 * time.Minute, end: 10 * time.Second}
 	}
-	o.pace.reconnect = o.pace.reconnect.withDefaults(50*time.Millisecond, 5*time.Second)
+	o.pace.reconnect = o.pace.reconnect.WithDefaults(50*time.Millisecond, 5*time.Second)
 	return o
-}
-
-func (b Backoff) withDefaults(base, longest time.Duration) Backoff {
-	if b.Base == 0 {
-		b.Base = base
-	}
-	if b.Max == 0 {
-		b.Max = max(longest, b.Base)
-	}
-	if b.ResetAfter == 0 {
-		b.ResetAfter = 30 * time.Second
-	}
-	return b
 }
 
 func (o Options) validate() error {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/moby/moby/client"
 
+	"gatewayd/internal/launch"
 	"gatewayd/scaler"
 )
 
@@ -38,11 +39,11 @@ type Provider struct {
 	mu        sync.Mutex // protects what follows
 	away      error      // why nothing is known; nil: what is known holds
 	instances map[string]*instance
-	spared    map[string]bool     // ids of instances of other gateways that live
-	backoffs  map[string]*backoff // by version
-	pulls     map[string]*pull    // under way, by image
-	leftovers map[string]leftover // by container
-	closed    bool                // Run ends: nothing is started any more
+	spared    map[string]bool           // ids of instances of other gateways that live
+	backoffs  map[string]*launch.Streak // by version
+	pulls     map[string]*pull          // under way, by image
+	leftovers map[string]leftover       // by container
+	closed    bool                      // Run ends: nothing is started any more
 
 	supervisors sync.WaitGroup // and other goroutines. Add is called under mu, and not when closed, or by one of those that are counted
 }
@@ -89,7 +90,7 @@ func New(o Options) (*Provider, error) {
 		ended:      make(chan struct{}),
 		instances:  map[string]*instance{},
 		spared:     map[string]bool{},
-		backoffs:   map[string]*backoff{},
+		backoffs:   map[string]*launch.Streak{},
 		pulls:      map[string]*pull{},
 		leftovers:  map[string]leftover{},
 	}
@@ -210,8 +211,8 @@ func (p *Provider) grow(version string, n int) {
 	for range n {
 		in := newInstance(p.freeID(version), version)
 		// One failure alone does not hold back others: it may be that instance's own.
-		if b := p.backoffs[version]; b != nil && b.failures > 1 && time.Now().Before(b.notBefore) {
-			in.pub.State, in.pub.RetryAt = scaler.InstanceBackoff, b.notBefore
+		if b := p.backoffs[version]; b != nil && b.Failures > 1 && time.Now().Before(b.NotBefore) {
+			in.pub.State, in.pub.RetryAt = scaler.InstanceBackoff, b.NotBefore
 			in.pub.LastError = "other instances of this version fail"
 		}
 		p.instances[in.pub.ID] = in

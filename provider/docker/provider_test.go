@@ -8,6 +8,7 @@ import (
 
 	"github.com/moby/moby/api/types/events"
 
+	"gatewayd/internal/launch"
 	"gatewayd/scaler"
 )
 
@@ -274,7 +275,7 @@ func TestNewInstancesOfAFailingRevisionWait(t *testing.T) {
 	f := func(failures int, want scaler.InstanceState) {
 		t.Helper()
 		h.Provider.mu.Lock()
-		h.backoffs["v1"] = &backoff{failures: failures, notBefore: until}
+		h.backoffs["v1"] = &launch.Streak{Failures: failures, NotBefore: until}
 		h.Provider.mu.Unlock()
 		h.scale(1)
 		h.await("the new instance is "+string(want), func() bool { return h.list()[0].State == want })

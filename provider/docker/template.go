@@ -1,74 +1,29 @@
 package docker
 
 import (
-	"fmt"
-	"maps"
 	"slices"
-	"strings"
-	"text/template"
+
+	"gatewayd/internal/launch"
 )
 
-// Vars is what the templates of an image, a command and its environment may use.
-type Vars struct {
-	Address    string // where the instance is to listen, host:port, as seen from inside the container
-	Host       string // 0.0.0.0; in the network "host" 127.0.0.1
-	Port       string
-	Version    string
-	Instance   string // its id
-	Service    string
-	Executable string // path of the gateway's own program, which is not in the container
-}
+// Vars is what the templates of an image, a command and its environment may use. Address is as seen from inside the container; Host is
+// 0.0.0.0, in the network "host" 127.0.0.1; Executable is not in the container.
+type Vars = launch.Vars
 
 // templates is what differs from one instance to the next.
 type templates struct {
-	image   *template.Template
-	command []*template.Template
-	keys    []string // of env, sorted
-	env     []*template.Template
+	image   launch.Text
+	command *launch.Command
 }
 
 // parseTemplates parses all templates and tries each once, so that an unknown variable is found before anything runs.
-func parseTemplates(o Options) (*templates, error) {
-	t := &templates{keys: slices.Sorted(maps.Keys(o.Env))}
-	var err error
-	if t.image, err = parseOne("provider.docker.image", o.Image); err != nil {
+func parseTemplates(o Options) (t *templates, err error) {
+	t = &templates{}
+	if t.image, err = launch.ParseText("provider.docker.image", o.Image); err != nil {
 		return nil, err
 	}
-	for i, text := range o.Command {
-		one, err := parseOne(fmt.Sprintf("provider.docker.command[%d]", i), text)
-		if err != nil {
-			return nil, err
-		}
-		t.command = append(t.command, one)
-	}
-	for _, key := range t.keys {
-		if key == "" || strings.ContainsAny(key, "=\x00") {
-			return nil, fmt.Errorf("provider.docker.env: got %q; want the name of an environment variable", key)
-		}
-		one, err := parseOne("provider.docker.env."+key, o.Env[key])
-		if err != nil {
-			return nil, err
-		}
-		t.env = append(t.env, one)
-	}
-	return t, nil
-}
-
-func parseOne(name, text string) (*template.Template, error) {
-	t, err := template.New(name).Parse(text)
-	if err == nil {
-		_, err = execute(t, Vars{})
-	}
-	if err != nil {
-		return nil, fmt.Errorf("%s: cannot use template %q: %w; want {{.Address}}, {{.Host}}, {{.Port}}, {{.Version}}, {{.Instance}}, {{.Service}} or {{.Executable}}", name, text, err)
-	}
-	return t, nil
-}
-
-func execute(t *template.Template, v Vars) (string, error) {
-	var b strings.Builder
-	err := t.Execute(&b, v)
-	return b.String(), err
+	t.command, err = launch.ParseCommand("provider.docker", o.Command, o.Env)
+	return t, err
 }
 
 // rendered is what one instance is made of.
@@ -79,24 +34,11 @@ type rendered struct {
 }
 
 func (t *templates) render(v Vars) (r rendered, err error) {
-	if r.image, err = execute(t.image, v); err != nil {
+	if r.image, err = t.image.Render(v); err != nil {
 		return r, err
 	}
-	for _, one := range t.command {
-		s, err := execute(one, v)
-		if err != nil {
-			return r, err
-		}
-		r.command = append(r.command, s)
-	}
-	for i, one := range t.env {
-		s, err := execute(one, v)
-		if err != nil {
-			return r, err
-		}
-		r.env = append(r.env, t.keys[i]+"="+s)
-	}
-	return r, nil
+	r.command, r.env, err = t.command.Render(v)
+	return r, err
 }
 
 // usesPort tells whether a container learns from its command or environment which port is its own.

@@ -59,37 +59,6 @@ func TestRender(t *testing.T) {
 	}
 }
 
-func TestBackoff(t *testing.T) {
-	o := Backoff{}.withDefaults(500*time.Millisecond, time.Minute)
-	f := func(n int, uniform float64, want time.Duration) {
-		t.Helper()
-		if got := o.wait(n, uniform); got != want {
-			t.Errorf("wait(%d, %v) = %s; want %s", n, uniform, got, want)
-		}
-	}
-	f(1, 0, 500*time.Millisecond) // never hot
-	f(1, 0.5, 750*time.Millisecond)
-	f(4, 0, 500*time.Millisecond)
-	f(4, 0.5, 4250*time.Millisecond)
-	f(100, 0.5, 30250*time.Millisecond)
-
-	var b backoff
-	at := func(s int) time.Time { return time.Unix(int64(s), 0) }
-	b.fail(o, at(0), at(1), 0)
-	b.fail(o, at(0), at(1), 0) // another instance of the same cause
-	if b.failures != 1 {
-		t.Errorf("%d failures; want 1", b.failures)
-	}
-	b.fail(o, at(2), at(3), 0)
-	if retry := b.fail(o, at(4), at(5), 0.5); b.failures != 3 || retry != at(5).Add(2250*time.Millisecond) || b.notBefore != retry {
-		t.Errorf("%d failures, retry at %s", b.failures, retry)
-	}
-	b.fail(o, at(10), at(60), 0) // ran long enough
-	if b.failures != 1 {
-		t.Errorf("%d failures; want 1", b.failures)
-	}
-}
-
 func TestIsAway(t *testing.T) {
 	f := func(err error, want bool) {
 		t.Helper()

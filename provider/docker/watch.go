@@ -29,7 +29,7 @@ func (p *Provider) Run(ctx context.Context, changed func()) error {
 			n = 1
 		}
 		p.becomeAway(err)
-		sleep(ctx, p.o.pace.reconnect.wait(n, p.o.uniform()))
+		sleep(ctx, p.o.pace.reconnect.Wait(n, p.o.uniform()))
 	}
 	return p.endAll(giveUp)
 }

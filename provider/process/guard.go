@@ -13,6 +13,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"gatewayd/internal/launch"
 )
 
 // Guard keeps a small process beside the gateway that outlives it for a moment. When the gateway is gone, however it went, it
@@ -37,7 +39,7 @@ const guardDone = "done\n"
 
 // Run keeps the process running until ctx ends, then ends it and returns nil.
 func (g *Guard) Run(ctx context.Context) error {
-	var b backoff
+	var b launch.Streak
 	pace := Options{}.withDefaults().Backoff
 	for {
 		begun := time.Now()
@@ -46,7 +48,7 @@ func (g *Guard) Run(ctx context.Context) error {
 			return nil
 		}
 		g.log.Warn("the guard of the instances ended and is started again", "err", err)
-		retry := time.NewTimer(time.Until(b.fail(pace, begun, time.Now(), 0.5)))
+		retry := time.NewTimer(time.Until(b.Fail(pace, begun, time.Now(), 0.5)))
 		select {
 		case <-ctx.Done():
 			retry.Stop()

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"gatewayd/internal/launch"
 	"gatewayd/scaler"
 )
 
@@ -196,10 +197,10 @@ func (p *Provider) becomeBackoff(in *instance, kind EventKind, reason string) {
 	p.mu.Lock()
 	b := p.backoffs[in.pub.Version]
 	if b == nil {
-		b = &backoff{}
+		b = &launch.Streak{}
 		p.backoffs[in.pub.Version] = b
 	}
-	retry := b.fail(p.o.Backoff, in.begun, now, p.o.uniform())
+	retry := b.Fail(p.o.Backoff, in.begun, now, p.o.uniform())
 	e := Event{Kind: kind, Reason: reason}
 	in.pub.OOMKilled = false
 	if pr := in.proc; pr != nil {
@@ -245,7 +246,7 @@ func (p *Provider) forgetBackoff(version string) {
 			return
 		}
 	}
-	if b := p.backoffs[version]; b != nil && time.Now().After(b.notBefore) {
+	if b := p.backoffs[version]; b != nil && time.Now().After(b.NotBefore) {
 		delete(p.backoffs, version)
 	}
 }

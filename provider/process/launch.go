@@ -76,7 +76,7 @@ func (p *Provider) launch(v Vars) (*proc, error) {
 }
 
 func (p *Provider) launchIn(group *cgroup, v Vars) (*proc, error) {
-	args, env, err := p.command.render(v)
+	args, env, err := p.command.Render(v)
 	if err != nil {
 		return nil, err
 	}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"time"
 
+	"gatewayd/internal/launch"
 	"gatewayd/scaler"
 )
 
@@ -57,12 +58,10 @@ type Options struct {
 
 // Backoff spaces the starts of a revision that fails. The wait after the n-th failure in a row is random, between Base and
 // Base * 2^n, and at most Max.
-type Backoff struct {
-	Base time.Duration // default 500ms
-	Max  time.Duration // default 1m
-	// ResetAfter is how long an instance must have run for its end not to count as one more failure in a row. Default 30s.
-	ResetAfter time.Duration
-}
+type Backoff = launch.Backoff
+
+// Vars is what the templates of a command and its environment may use.
+type Vars = launch.Vars
 
 // EventKind is what happened to an instance.
 type EventKind string

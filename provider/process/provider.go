@@ -11,13 +11,14 @@ import (
 	"sync"
 	"time"
 
+	"gatewayd/internal/launch"
 	"gatewayd/scaler"
 )
 
 // Provider runs the processes of one service. It implements scaler.Provider.
 type Provider struct {
 	o          Options
-	command    *commandTemplate
+	command    *launch.Command
 	identity   string // of this gateway
 	bootID     string
 	executable string
@@ -36,11 +37,11 @@ type Provider struct {
 
 	mu        sync.Mutex // protects what follows
 	instances map[string]*instance
-	backoffs  map[string]*backoff // by version
-	closed    bool                // Run ends: nothing is started any more
-	releasing bool                // Run ends without ending instances
-	kept      []*proc             // own children that were released
-	changes   uint64              // how often save was asked for
+	backoffs  map[string]*launch.Streak // by version
+	closed    bool                      // Run ends: nothing is started any more
+	releasing bool                      // Run ends without ending instances
+	kept      []*proc                   // own children that were released
+	changes   uint64                    // how often save was asked for
 
 	supervisors sync.WaitGroup // Add is called under mu, and not when closed
 	released    sync.WaitGroup // own children that live on after Run
@@ -54,7 +55,7 @@ func New(o Options) (*Provider, error) {
 	if err := o.validate(); err != nil {
 		return nil, err
 	}
-	command, err := parseCommand(o.Command, o.Env)
+	command, err := launch.ParseCommand("provider.process", o.Command, o.Env)
 	if err != nil {
 		return nil, err
 	}
@@ -77,7 +78,7 @@ func New(o Options) (*Provider, error) {
 		ready:        make(chan struct{}),
 		ended:        make(chan struct{}),
 		instances:    map[string]*instance{},
-		backoffs:     map[string]*backoff{},
+		backoffs:     map[string]*launch.Streak{},
 	}, nil
 }
 
@@ -263,8 +264,8 @@ func (p *Provider) grow(version string, n int) []*instance {
 	for range n {
 		in := newInstance(p.freeID(version), version)
 		// One failure alone does not hold back others: it may be that instance's own.
-		if b := p.backoffs[version]; b != nil && b.failures > 1 && time.Now().Before(b.notBefore) {
-			in.pub.State, in.pub.RetryAt = scaler.InstanceBackoff, b.notBefore
+		if b := p.backoffs[version]; b != nil && b.Failures > 1 && time.Now().Before(b.NotBefore) {
+			in.pub.State, in.pub.RetryAt = scaler.InstanceBackoff, b.NotBefore
 			in.pub.LastError = "other instances of this version fail"
 		}
 		p.instances[in.pub.ID] = in

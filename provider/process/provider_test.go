@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"gatewayd/internal/launch"
 	"gatewayd/scaler"
 )
 
@@ -111,7 +112,7 @@ func TestNewInstancesOfAFailingRevisionWait(t *testing.T) {
 	f := func(failures int, want scaler.InstanceState) {
 		t.Helper()
 		h.Provider.mu.Lock()
-		h.backoffs["v1"] = &backoff{failures: failures, notBefore: until}
+		h.backoffs["v1"] = &launch.Streak{Failures: failures, NotBefore: until}
 		h.Provider.mu.Unlock()
 		h.scale(1)
 		h.await("the new instance is "+string(want), func() bool { return h.list()[0].State == want })

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"gatewayd/internal/launch"
 	"gatewayd/scaler"
 )
 
@@ -38,11 +39,11 @@ func TestNewRefuses(t *testing.T) {
 }
 
 func TestRenderCommand(t *testing.T) {
-	c, err := parseCommand([]string{"{{.Executable}}", "--listen={{.Address}}", "{{.Host}} {{.Port}}"}, map[string]string{"V": "{{.Version}}", "ID": "{{.Service}}/{{.Instance}}"})
+	c, err := launch.ParseCommand("provider.process", []string{"{{.Executable}}", "--listen={{.Address}}", "{{.Host}} {{.Port}}"}, map[string]string{"V": "{{.Version}}", "ID": "{{.Service}}/{{.Instance}}"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	args, env, err := c.render(Vars{Address: "127.0.0.1:1", Host: "127.0.0.1", Port: "1", Version: "v2", Instance: "v2-1", Service: "shop", Executable: "/bin/gatewayd"})
+	args, env, err := c.Render(Vars{Address: "127.0.0.1:1", Host: "127.0.0.1", Port: "1", Version: "v2", Instance: "v2-1", Service: "shop", Executable: "/bin/gatewayd"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,19 +58,19 @@ func TestRenderCommand(t *testing.T) {
 func TestBackoff(t *testing.T) {
 	o := Backoff{Base: time.Second, Max: 10 * time.Second, ResetAfter: 30 * time.Second}
 	t0 := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-	var b backoff
+	var b launch.Streak
 	// f fails an attempt that began and ended at those seconds and wants a wait of at least and at most that many.
 	f := func(begun, end, least, most int) {
 		t.Helper()
 		lo, hi := b, b
 		now := t0.Add(time.Duration(end) * time.Second)
 		at := t0.Add(time.Duration(begun) * time.Second)
-		shortest := lo.fail(o, at, now, 0).Sub(now)
-		longest := hi.fail(o, at, now, 1).Sub(now)
+		shortest := lo.Fail(o, at, now, 0).Sub(now)
+		longest := hi.Fail(o, at, now, 1).Sub(now)
 		if shortest != time.Duration(least)*time.Second || longest != time.Duration(most)*time.Second {
 			t.Fatalf("got a wait of %s to %s; want %ds to %ds", shortest, longest, least, most)
 		}
-		b.fail(o, at, now, 0.5)
+		b.Fail(o, at, now, 0.5)
 	}
 	f(0, 1, 1, 2)
 	f(0, 1, 1, 2) // began before the first failure was known: the same one
@@ -79,7 +80,7 @@ func TestBackoff(t *testing.T) {
 	f(40, 41, 1, 10)
 	f(50, 90, 1, 2) // ran long enough
 	f(92, 93, 1, 4)
-	b.failures = 1000
+	b.Failures = 1000
 	f(200, 201, 1, 10)
 }
 
