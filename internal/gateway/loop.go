@@ -210,11 +210,9 @@ func victims(from []*instance, n int) []*instance {
 // steerRetiring ends the instances of an earlier provider setting once those of the new one can take over.
 func (g *Gateway) steerRetiring(s *service, now time.Time) {
 	for _, old := range slices.Clone(s.retiring) {
-		serving, left := 0, 0
+		serving := 0
 		s.each(func(_ *revision, i *instance) {
-			if i.runner == old {
-				left++
-			} else if i.serving() {
+			if i.runner != old && i.serving() {
 				serving++
 			}
 		})
@@ -242,7 +240,6 @@ func (g *Gateway) steerRetiring(s *service, now time.Time) {
 				g.dropOwner(s.name, old.owner)
 			})
 		})
-		_ = left
 	}
 }
 
