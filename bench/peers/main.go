@@ -32,8 +32,10 @@ func dispatch(args []string) error {
 	fs.StringVar(&o.gatewayd, "gatewayd", "bin/gatewayd", "the binary to measure")
 	fs.StringVar(&o.out, "out", "bench/results", "directory for the results")
 	fs.StringVar(&o.only, "only", "", "only the cases whose name contains this; \"latency\" or \"idle\" for that alone")
+	fs.StringVar(&o.peers, "peers", "", "only these peers besides gatewayd, with commas: nginx,haproxy; all when empty")
 	fs.BoolVar(&o.quick, "quick", false, "a first impression in two minutes")
 	fs.IntVar(&o.rounds, "rounds", 5, "rounds of each case")
+	fs.Float64Var(&o.rate, "rate", 0, "requests per second of the latency cases; 0: half of what nginx did")
 	fs.DurationVar(&o.slice, "slice", time.Second, "how long each round of a case loads one proxy")
 	if err := fs.Parse(args); err != nil {
 		return err
@@ -57,8 +59,9 @@ func dispatch(args []string) error {
 }
 
 type options struct {
-	gatewayd, out, only string
-	quick               bool
-	rounds              int
-	slice               time.Duration
+	gatewayd, out, only, peers string
+	quick                      bool
+	rounds                     int
+	rate                       float64
+	slice                      time.Duration
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 )
@@ -43,14 +44,17 @@ func (s setup) upstreams(format string) string {
 	return b.String()
 }
 
-// startProxies runs all proxies of a setup.
-func startProxies(dir string, s setup, gatewayd string) ([]*proxy, error) {
+// startProxies runs all proxies of a setup, or those that peers names and gatewayd.
+func startProxies(dir string, s setup, gatewayd, peers string) ([]*proxy, error) {
 	core := -1
 	if s.cores == 1 {
 		core = 0
 	}
 	var all []*proxy
 	add := func(name string, port int, config string, argv ...string) error {
+		if peers != "" && name != "gatewayd" && !slices.Contains(strings.Split(peers, ","), name) {
+			return nil
+		}
 		path := filepath.Join(dir, name+".conf")
 		if config != "" {
 			if err := os.WriteFile(path, []byte(config), 0o644); err != nil {

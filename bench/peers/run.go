@@ -92,7 +92,7 @@ func (r *run) one(s setup) error {
 	if err := listening(fmt.Sprintf("127.0.0.1:%d", firstPort)); err != nil {
 		return err
 	}
-	all, err := startProxies(r.dir, s, r.gatewayd)
+	all, err := startProxies(r.dir, s, r.gatewayd, r.peers)
 	if err != nil {
 		return err
 	}
@@ -200,12 +200,14 @@ func (r *run) mallocs(p *proxy) float64 {
 
 // latency loads each proxy at half of what nginx did with 64 connections, at a fixed rate.
 func (r *run) latency(s setup, all []*proxy) error {
-	rate := 10000.0
+	rate := r.rate
 	for _, ln := range r.lines {
-		if ln.setup == s.name && ln.conns == 64 && ln.path == "/128" && !ln.reload {
+		if rate == 0 && ln.setup == s.name && ln.conns == 64 && ln.path == "/128" && !ln.reload {
 			rate = median(ln.rate["nginx"]) / 2
-			break
 		}
+	}
+	if rate == 0 {
+		rate = 10000 // nginx's was not measured
 	}
 	d := delay{setup: s.name, rate: rate, took: map[string][]time.Duration{}}
 	request := load{path: "/128"}.request()
