@@ -1,6 +1,11 @@
 package monitor
 
-import "time"
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"time"
+)
 
 // AlertState is how far an alert has come.
 type AlertState string
@@ -65,6 +70,7 @@ type Silence struct {
 	Service string    `json:"service,omitempty"`
 	Metric  string    `json:"metric,omitempty"`
 	Below   Severity  `json:"below,omitempty"` // only alerts less severe than this; none: all
+	Since   time.Time `json:"since,omitzero"`
 	Until   time.Time `json:"until"`
 	Comment string    `json:"comment,omitempty"`
 	By      string    `json:"by,omitempty"`
@@ -78,6 +84,13 @@ func (m *Monitor) Unsilence(id string) bool {
 	_, had := m.silences[id]
 	delete(m.silences, id)
 	return had
+}
+
+// Silences are those in force as of the last Evaluate, those that end first coming first.
+func (m *Monitor) Silences() []Silence {
+	return slices.SortedFunc(maps.Values(m.silences), func(a, b Silence) int {
+		return cmp.Or(a.Until.Compare(b.Until), cmp.Compare(a.ID, b.ID))
+	})
 }
 
 // NotificationReason says why a Notification is sent.

@@ -30,10 +30,6 @@ func (v *view) age(in instanceView) time.Duration {
 	return v.now.Sub(in.last.Started)
 }
 
-func (v *view) drainCommand(instance string) string {
-	return fmt.Sprintf("gatewayd drain %s %s", quoteArg(v.name), quoteArg(instance))
-}
-
 // drained instances take nobody new, so what is wrong with them is no longer anybody's trouble.
 func (in *instanceView) drained() bool { return in.last.Weight <= 0 }
 
@@ -84,9 +80,9 @@ func (v *view) slow(in instanceView) (claim, bool) {
 	}
 	return v.claim(claim{
 		kind: SlowInstance, instance: in.id, severity: Warning,
-		cause:   fmt.Sprintf("%s of %s takes %s ms where its peers take %s ms.", in.id, v.name, number(mean*1000), number(usual*1000)),
-		advice:  "Take it out of traffic and look at its host, its disk and what else runs there; then stop it or put it back.",
-		command: v.drainCommand(in.id),
+		cause:  fmt.Sprintf("%s of %s takes %s ms where its peers take %s ms.", in.id, v.name, number(mean*1000), number(usual*1000)),
+		advice: "Take it out of traffic and look at its host, its disk and what else runs there; then stop it or put it back.",
+		remedy: v.drain(in.id),
 	},
 		v.against("mean latency", mean*1000, usual*1000, "ms"),
 		v.against("95th percentile", l.Quantile(0.95).Seconds()*1000, others.Quantile(0.95).Seconds()*1000, "ms"),
@@ -107,9 +103,9 @@ func (v *view) stuck(in instanceView) (claim, bool) {
 	}
 	return v.claim(claim{
 		kind: SlowInstance, instance: in.id, severity: Critical,
-		cause:   fmt.Sprintf("%s of %s holds %s requests and answers none, while its peers answer.", in.id, v.name, number(in.sum.inFlight.mean())),
-		advice:  "Take it out of traffic; it hangs or waits for something that its peers do not wait for.",
-		command: v.drainCommand(in.id),
+		cause:  fmt.Sprintf("%s of %s holds %s requests and answers none, while its peers answer.", in.id, v.name, number(in.sum.inFlight.mean())),
+		advice: "Take it out of traffic; it hangs or waits for something that its peers do not wait for.",
+		remedy: v.drain(in.id),
 	}, v.figure("in flight", in.sum.inFlight.mean(), ""), v.figure("answered", 0, ""), v.figure("answered by peers", float64(answered), "")), true
 }
 
@@ -203,9 +199,9 @@ func failingInstances(v *view) []claim {
 		}
 		c := v.claim(claim{
 			kind: FailingInstance, instance: in.id, severity: severity,
-			cause:   fmt.Sprintf("%s of %s fails %s%% of its requests, its peers %s%%.", in.id, v.name, number(100*share), number(100*usual)),
-			advice:  "Take it out of traffic and look at its log; then stop it or put it back.",
-			command: v.drainCommand(in.id),
+			cause:  fmt.Sprintf("%s of %s fails %s%% of its requests, its peers %s%%.", in.id, v.name, number(100*share), number(100*usual)),
+			advice: "Take it out of traffic and look at its log; then stop it or put it back.",
+			remedy: v.drain(in.id),
 		}, v.against("errors", 100*share, 100*usual, "%"), v.figure("requests", all, ""), v.figure("refused connections", float64(in.sum.refused), ""))
 		c.from = v.now.Add(-errorWindow)
 		claims = append(claims, c)
@@ -224,9 +220,9 @@ func (v *view) crashing(in instanceView) (claim, bool) {
 	}
 	c := v.claim(claim{
 		kind: FailingInstance, instance: in.id, severity: Critical,
-		cause:   fmt.Sprintf("%s of %s died and was started again %s times within five minutes.", in.id, v.name, number(restarts)),
-		advice:  "Look at the end of its log, and at its memory limit; drain it so that its deaths hit nobody.",
-		command: v.drainCommand(in.id),
+		cause:  fmt.Sprintf("%s of %s died and was started again %s times within five minutes.", in.id, v.name, number(restarts)),
+		advice: "Look at the end of its log, and at its memory limit; drain it so that its deaths hit nobody.",
+		remedy: v.drain(in.id),
 	}, v.figure("restarts", restarts, ""), v.figure("memory", in.sum.memory.mean(), "%"))
 	c.from = v.now.Add(-restartWindow)
 	return c, true
@@ -266,9 +262,9 @@ func errorsAfterRelease(v *view) []claim {
 func (v *view) release(r *revision, severity Severity, cause string) claim {
 	return claim{
 		kind: ErrorsAfterRelease, severity: severity, cause: cause,
-		advice:  fmt.Sprintf("Go back to the revision before; %s came %s ago.", r.name, v.now.Sub(r.known).Round(time.Second)),
-		command: fmt.Sprintf("gatewayd rollback %s", quoteArg(v.name)),
-		from:    v.now.Add(-recent),
+		advice: fmt.Sprintf("Go back to the revision before; %s came %s ago.", r.name, v.now.Sub(r.known).Round(time.Second)),
+		remedy: Remedy{Verb: RemedyRollback, Service: v.name},
+		from:   v.now.Add(-recent),
 	}
 }
 

@@ -86,9 +86,9 @@ func capacity(v *view) []claim {
 	}
 	return []claim{v.claim(claim{
 		kind: Capacity, severity: v.suffering(),
-		cause:   fmt.Sprintf("More comes for %s than its %d instances can do: %s requests wait while the instances are busy.", v.name, v.count, number(v.sum.queue.mean())),
-		advice:  advice,
-		command: fmt.Sprintf("gatewayd scale %s %d --reason 'queue with busy instances'", quoteArg(v.name), need),
+		cause:  fmt.Sprintf("More comes for %s than its %d instances can do: %s requests wait while the instances are busy.", v.name, v.count, number(v.sum.queue.mean())),
+		advice: advice,
+		remedy: v.scale(need, "queue with busy instances"),
 	}, v.loadFigures()...)}
 }
 
@@ -180,9 +180,9 @@ func hotCPU(v *view) []claim {
 	need := max(int(math.Ceil(float64(v.count)*cpu/65)), v.count+1)
 	return []claim{v.claim(claim{
 		kind: CPU, severity: severity,
-		cause:   fmt.Sprintf("The instances of %s use %s%% of the CPU they are given; the next rise in load will make requests wait.", v.name, number(cpu)),
-		advice:  fmt.Sprintf("Run %d instances to come down to about 65%%, or give each more CPU (services.%s.resources.cpu).", need, v.name),
-		command: fmt.Sprintf("gatewayd scale %s %d --reason 'cpu at %s percent'", quoteArg(v.name), need, number(cpu)),
+		cause:  fmt.Sprintf("The instances of %s use %s%% of the CPU they are given; the next rise in load will make requests wait.", v.name, number(cpu)),
+		advice: fmt.Sprintf("Run %d instances to come down to about 65%%, or give each more CPU (services.%s.resources.cpu).", need, v.name),
+		remedy: v.scale(need, fmt.Sprintf("cpu at %s percent", number(cpu))),
 	}, append(v.loadFigures(), v.latencyFigure())...)}
 }
 
@@ -203,7 +203,7 @@ func limits(v *view) []claim {
 		c.kind = CostLimit
 		c.cause = fmt.Sprintf("%s needs %d instances and may have no more than %d: the cost per hour is at its limit.", v.name, v.last.Wanted, v.count+v.last.Starting)
 		c.advice = "Raise resourceLimits.maxCostPerHour, or take what the cost recommendations offer."
-		c.command = "gatewayd cost"
+		c.remedy = Remedy{Verb: RemedyCost}
 	}
 	return []claim{v.claim(c, append([]Figure{v.figure("wanted", float64(v.last.Wanted), "instances"), v.figure("cost", v.last.CostPerHour, "/h")}, v.loadFigures()...)...)}
 }
@@ -241,7 +241,7 @@ func moreDoNotHelp(v *view) []claim {
 	}
 	if enough < v.count {
 		c.advice += fmt.Sprintf(" %d instances would do as much.", enough)
-		c.command = fmt.Sprintf("gatewayd scale %s %d --reason 'more instances do not help'", quoteArg(v.name), enough)
+		c.remedy = v.scale(enough, "more instances do not help")
 	}
 	figures := append(v.loadFigures(),
 		v.figure("contention", curve.Contention, ""), v.figure("coherence", curve.Coherence, ""),

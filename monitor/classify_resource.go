@@ -75,7 +75,7 @@ func (v *view) memoryClaim(in instanceView, level, rate float64, left time.Durat
 		advice = "Drain it before it dies, so that no request dies with it, and look for a leak: what grows with the requests or with time?"
 		figures = append(figures, v.figure("growth", rate*60, "%/min"), v.figure("time to exhaustion", left.Seconds(), "s"))
 	}
-	c := v.claim(claim{kind: Memory, severity: severity, cause: cause, advice: advice, command: v.drainCommand(in.id)},
+	c := v.claim(claim{kind: Memory, severity: severity, cause: cause, advice: advice, remedy: v.drain(in.id)},
 		append([]Figure{v.figure("memory of "+in.id, level, "%")}, figures...)...)
 	return c
 }
@@ -153,9 +153,9 @@ func connections(v *view) []claim {
 			}
 			c := v.claim(claim{
 				kind: ConnectionExhaustion, severity: severity,
-				cause:   fmt.Sprintf("%s of %s uses %d of its %d %s.", in.id, v.name, r.used, r.have, r.name),
-				advice:  r.where + ", look for connections that are opened and never closed, or run more instances.",
-				command: fmt.Sprintf("gatewayd scale %s %d --reason '%s run out'", quoteArg(v.name), v.count+1, r.name),
+				cause:  fmt.Sprintf("%s of %s uses %d of its %d %s.", in.id, v.name, r.used, r.have, r.name),
+				advice: r.where + ", look for connections that are opened and never closed, or run more instances.",
+				remedy: v.scale(v.count+1, r.name+" run out"),
 			}, v.figure(r.name, float64(r.used), ""), v.figure("limit", float64(r.have), ""), v.figure("refused", float64(in.sum.refused), ""))
 			worst = &c
 		}

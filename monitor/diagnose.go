@@ -23,7 +23,7 @@ type claim struct {
 	figures  []Figure
 	from     time.Time // of the evidence
 	advice   string
-	command  string
+	remedy   Remedy
 }
 
 type claimKey struct {
@@ -162,7 +162,7 @@ func (o *onset) tell(c claim, key claimKey, now time.Time) {
 	}
 	f := o.finding
 	f.Severity = max(f.Severity, c.severity)
-	f.Cause, f.Advice, f.Command = c.cause, c.advice, c.command
+	f.Cause, f.Advice, f.Remedy, f.Command = c.cause, c.advice, c.remedy, c.remedy.Command()
 	f.Evidence = Evidence{From: c.from, To: now, Figures: c.figures}
 }
 

@@ -49,7 +49,8 @@ type Finding struct {
 	Cause    string      `json:"cause"` // one sentence
 	Evidence Evidence    `json:"evidence"`
 	Advice   string      `json:"advice"`
-	Command  string      `json:"command,omitempty"` // a gatewayd command line that does it; empty: gatewayd cannot
+	Remedy   Remedy      `json:"remedy,omitzero"`   // what gatewayd can do about it; zero: nothing
+	Command  string      `json:"command,omitempty"` // Remedy as a command line
 
 	ResolvedAt *time.Time `json:"resolvedAt,omitempty"`
 }
