@@ -16,7 +16,8 @@ type traffic struct {
 	addr     string
 	conns    int
 	request  []byte
-	reopen   bool    // a connection for each request
+	reopen   bool // a connection for each request
+	tls      bool
 	rate     float64 // requests per second, open loop; 0: each connection sends its next request when it has the last answer
 	duration time.Duration
 }
@@ -53,6 +54,9 @@ type genConn struct {
 }
 
 func generate(t traffic) (outcome, error) {
+	if t.tls {
+		return generateTLS(t)
+	}
 	a, err := net.ResolveTCPAddr("tcp4", t.addr)
 	if err != nil {
 		return outcome{}, err
@@ -235,7 +239,7 @@ func (g *generator) step(c *genConn) error {
 		return nil
 	}
 	g.out.requests++
-	if !bytes.HasPrefix(c.head, []byte("HTTP/1.1 200")) {
+	if !isOK(c.head) {
 		g.out.failed++
 	}
 	if g.t.rate > 0 {
@@ -248,6 +252,8 @@ func (g *generator) step(c *genConn) error {
 	g.next(c)
 	return nil
 }
+
+func isOK(head []byte) bool { return bytes.HasPrefix(head, []byte("HTTP/1.1 200")) }
 
 // replace opens another connection in place of one that is over.
 func (g *generator) replace(c *genConn) error {

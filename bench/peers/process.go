@@ -50,6 +50,15 @@ func (p *process) stop() {
 	p.log.Close()
 }
 
+// said returns the end of what the process has printed.
+func (p *process) said() string {
+	b, err := os.ReadFile(p.log.Name())
+	if err != nil {
+		return err.Error()
+	}
+	return strings.TrimSpace(string(b[max(len(b)-500, 0):]))
+}
+
 // family returns the ids of the process and of its children.
 func (p *process) family() []int {
 	ids := []int{p.cmd.Process.Pid}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"debug/buildinfo"
 	"fmt"
 	"os"
 	"os/exec"
@@ -13,7 +14,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-var names = []string{"nginx", "haproxy", "gatewayd", "net/http"}
+// names are the columns of the tables, in their order.
+var names = []string{"nginx", "haproxy", "gatewayd", "caddy", "net/http"}
+
+const columns = "nginx | HAProxy | gatewayd | Caddy | net/http"
 
 // pin keeps this process on one core, or lets it go on all where core is negative.
 func pin(core int) error {
@@ -77,11 +81,12 @@ func spread(v []float64) string {
 	return fmt.Sprintf("%.1f (%.1f–%.1f)", median(v), slices.Min(v), slices.Max(v))
 }
 
-func percentile(v []time.Duration, p float64) string {
-	if len(v) == 0 {
-		return ""
+// percentile returns a percentile of sorted values in milliseconds.
+func percentile(sorted []time.Duration, p float64) float64 {
+	if len(sorted) == 0 {
+		return 0
 	}
-	return v[min(int(float64(len(v))*p), len(v)-1)].Round(time.Microsecond).String()
+	return float64(sorted[min(int(float64(len(sorted))*p), len(sorted)-1)].Microseconds()) / 1000
 }
 
 func (r *run) write() error {
@@ -92,48 +97,60 @@ func (r *run) write() error {
 	}
 	fmt.Fprintf(&b, "# gatewayd beside its peers, %s\n\nOne %s run of `make bench`, %d rounds of %v for each case and proxy, taking turns; it took %v.\n",
 		r.began.UTC().Format("2006-01-02 15:04 UTC"), kind, r.rounds, r.slice, time.Since(r.began).Round(time.Second))
-	fmt.Fprintf(&b, "%s\n\n", machine())
-	b.WriteString("CPU is user and system time of the proxy's processes, in microseconds per request: median (lowest–highest). A ratio is the median over the rounds\nof gatewayd's CPU by the peer's in the same round; below 1 gatewayd needs less. Other work on the machine falls on all alike, so the ratios mean something and the figures\nlittle. Idle rounds of a case are not counted. gatewayd measures, checks health, balances by least connections, detects outliers, retries and sets deadlines all the while.\n")
+	fmt.Fprintf(&b, "%s\n\n", r.machine())
+	b.WriteString("CPU is user and system time of the proxy's processes, in microseconds per request: median (lowest–highest). A ratio is the median over the rounds\nof gatewayd's CPU by the peer's in the same round; below 1 gatewayd needs less. Other work on the machine falls on all alike, so the ratios mean something and the figures\nlittle. Idle rounds of a case are not counted. gatewayd measures, checks health, balances by least connections, detects outliers, retries and sets deadlines all the while.\n" +
+		"Under TLS 1.3 all have the same ECDSA P-256 certificate, AES-128-GCM and X25519, with plain HTTP to the upstream; handshakes are full ones, tickets are issued as each does\nby itself and never used. gatewayd does not speak HTTP/2 to clients, so there is nothing of it to compare.\n")
 	r.writeCosts(&b)
 	r.writeRates(&b)
 	r.writeDelays(&b)
 	r.writeIdle(&b)
-	if r.allocs != 0 || len(r.lines) > 0 {
+	r.writePicks(&b)
+	if len(r.lines) > 0 {
 		fmt.Fprintf(&b, "\ngatewayd allocated %.3f heap objects per request in the first case, its own loops for health, metrics and decisions included.\n", r.allocs)
 	}
-	for _, u := range r.unclean {
-		fmt.Fprintf(&b, "\nNot clean: %s.\n", u)
+	for _, n := range r.notes {
+		fmt.Fprintf(&b, "\n%s.\n", n)
 	}
 	if err := os.MkdirAll(r.out, 0o755); err != nil {
 		return err
 	}
 	name := filepath.Join(r.out, r.began.UTC().Format("2006-01-02")+".md")
-	if r.only != "" || r.quick {
+	part := r.only != "" || r.quick || r.peers != ""
+	if part {
 		name = filepath.Join(r.out, "quick.md")
 	}
 	if err := os.WriteFile(name, []byte(b.String()), 0o644); err != nil {
 		return err
 	}
 	fmt.Println("written to", name)
-	if r.only != "" || r.quick {
+	if part {
 		return nil
 	}
 	return os.WriteFile(filepath.Join(r.out, "latest.md"), []byte(b.String()), 0o644)
 }
 
 func (r *run) writeCosts(b *strings.Builder) {
-	b.WriteString("\n## CPU per request\n\n| case | | nginx | HAProxy | gatewayd | net/http | x nginx | x HAProxy |\n|---|---|---|---|---|---|---|---|\n")
+	if len(r.lines) == 0 {
+		return
+	}
+	b.WriteString("\n## CPU per request\n\n| case | | " + columns + " | x nginx | x HAProxy | x Caddy |\n|---|---|---|---|---|---|---|---|---|---|\n")
 	for _, l := range r.lines {
 		fmt.Fprintf(b, "| %s | %s |", l.setup, l.name)
 		for _, n := range names {
 			fmt.Fprintf(b, " %s |", spread(l.cost[n]))
 		}
-		fmt.Fprintf(b, " %s | %s |\n", bold(ratio(l.cost, "gatewayd", "nginx")), bold(ratio(l.cost, "gatewayd", "haproxy")))
+		for _, n := range []string{"nginx", "haproxy", "caddy"} {
+			fmt.Fprintf(b, " %s |", bold(ratio(l.cost, "gatewayd", n)))
+		}
+		b.WriteString("\n")
 	}
 }
 
 func (r *run) writeRates(b *strings.Builder) {
-	b.WriteString("\n## Requests per second\n\nMedians, in thousands. On one core the proxy has it alone, and generator and upstream share the other.\n\n| case | | nginx | HAProxy | gatewayd | net/http |\n|---|---|---|---|---|---|\n")
+	if len(r.lines) == 0 {
+		return
+	}
+	b.WriteString("\n## Requests per second\n\nMedians, in thousands. On one core the proxy has it alone, and generator and upstream share the other. Over TLS the generator may be what is slowest.\n\n| case | | " + columns + " |\n|---|---|---|---|---|---|---|\n")
 	for _, l := range r.lines {
 		fmt.Fprintf(b, "| %s | %s |", l.setup, l.name)
 		for _, n := range names {
@@ -151,11 +168,20 @@ func (r *run) writeDelays(b *strings.Builder) {
 	if len(r.delays) == 0 {
 		return
 	}
-	b.WriteString("\n## Latency at a fixed rate\n\nHalf of nginx's rate with 64 connections; latency counts from when a request was due.\n\n| | rate/s | proxy | p50 | p99 | p99.9 |\n|---|---|---|---|---|---|\n")
+	b.WriteString("\n## Latency at a fixed rate\n\nMilliseconds; the rate is half of nginx's with 64 connections unless another was asked for; latency counts from when a request was due. \"p99 by round\" is the median over\nthe rounds of each round's 99th percentile (lowest–highest); the others are of all rounds' requests together. Before each turn all proxies have come to rest.\n\n| | rate/s | proxy | p50 | p99 by round | p99 | p99.9 |\n|---|---|---|---|---|---|---|\n")
 	for _, d := range r.delays {
 		for _, n := range names {
-			took := slices.Sorted(slices.Values(d.took[n]))
-			fmt.Fprintf(b, "| %s | %.0f | %s | %s | %s | %s |\n", d.setup, d.rate, n, percentile(took, 0.5), percentile(took, 0.99), percentile(took, 0.999))
+			if len(d.took[n]) == 0 {
+				continue
+			}
+			var rounds []float64
+			for _, took := range d.took[n] {
+				rounds = append(rounds, percentile(slices.Sorted(slices.Values(took)), 0.99))
+			}
+			all := slices.Concat(d.took[n]...)
+			slices.Sort(all)
+			fmt.Fprintf(b, "| %s | %.0f | %s | %.2f | %.2f (%.2f–%.2f) | %.2f | %.2f |\n", d.setup, d.rate, n, percentile(all, 0.5),
+				median(rounds), slices.Min(rounds), slices.Max(rounds), percentile(all, 0.99), percentile(all, 0.999))
 		}
 	}
 }
@@ -171,7 +197,7 @@ func (r *run) writeIdle(b *strings.Builder) {
 }
 
 // machine describes what the run was on.
-func machine() string {
+func (r *run) machine() string {
 	model := ""
 	if b, err := os.ReadFile("/proc/cpuinfo"); err == nil {
 		for line := range strings.Lines(string(b)) {
@@ -185,7 +211,11 @@ func machine() string {
 	if b, err := os.ReadFile("/proc/loadavg"); err == nil {
 		load = strings.Fields(string(b))[0]
 	}
-	return fmt.Sprintf("%s; %s; %s; %d cores of a %s; load average %s at the end.", version("nginx", "-v"), version("haproxy", "-v"),
+	versions := []string{version("nginx", "-v"), version("haproxy", "-v")}
+	if info, err := buildinfo.ReadFile(r.caddy); err == nil {
+		versions = append(versions, "Caddy "+info.Main.Version+" built with "+info.GoVersion)
+	}
+	return fmt.Sprintf("%s; %s; %d cores of a %s; load average %s at the end.", strings.Join(versions, "; "),
 		runtime.Version(), runtime.NumCPU(), model, load)
 }
 

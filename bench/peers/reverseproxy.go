@@ -1,11 +1,13 @@
 package main
 
 import (
+	"crypto/tls"
 	"flag"
 	"net"
 	"net/http"
 	"net/http/httputil"
 	"net/url"
+	"path/filepath"
 	"time"
 )
 
@@ -14,6 +16,7 @@ func runReverseProxy(args []string) error {
 	fs := flag.NewFlagSet("reverseproxy", flag.ContinueOnError)
 	listen := fs.String("listen", "127.0.0.1:8131", "address")
 	to := fs.String("to", "http://127.0.0.1:9100", "upstream")
+	secure := fs.String("tls", "", "directory with tls.crt and tls.key; empty: plain")
 	if err := fs.Parse(args); err != nil {
 		return err
 	}
@@ -32,5 +35,11 @@ func runReverseProxy(args []string) error {
 		},
 	}
 	s := &http.Server{Addr: *listen, Handler: p, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 75 * time.Second}
+	if *secure != "" {
+		s.Protocols = new(http.Protocols)
+		s.Protocols.SetHTTP1(true)
+		s.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS13}
+		return s.ListenAndServeTLS(filepath.Join(*secure, certFile), filepath.Join(*secure, keyFile))
+	}
 	return s.ListenAndServe()
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,13 +14,14 @@ import (
 // run is one run of all cases.
 type run struct {
 	options
-	dir     string
-	began   time.Time
-	lines   []line
-	delays  []delay
-	idle    []idleCost
-	allocs  float64 // of gatewayd per request, on the first case
-	unclean []string
+	dir    string
+	began  time.Time
+	lines  []line
+	delays []delay
+	idle   []idleCost
+	allocs float64 // of gatewayd per request, on the first case
+	picks  []pickCost
+	notes  []string // what a reader of the results has to know besides
 }
 
 // line is what a case came to, by proxy.
@@ -35,7 +35,7 @@ type line struct {
 type delay struct {
 	setup string
 	rate  float64
-	took  map[string][]time.Duration
+	took  map[string][][]time.Duration // by proxy and round
 }
 
 // idleCost is the memory of connections that wait.
@@ -44,6 +44,10 @@ type idleCost struct {
 	n     int
 	bytes float64 // per connection
 	whole int64
+}
+
+func (r *run) note(format string, args ...any) {
+	r.notes = append(r.notes, fmt.Sprintf(format, args...))
 }
 
 func (r *run) all() error {
@@ -55,7 +59,20 @@ func (r *run) all() error {
 			return fmt.Errorf("%s: %w", s.name, err)
 		}
 	}
+	if r.takesPickers() {
+		if err := pin(-1); err != nil {
+			return err
+		}
+		var err error
+		if r.picks, err = measurePicks(); err != nil {
+			r.note("The cost of picks was not measured: %v", err)
+		}
+	}
 	return nil
+}
+
+func (r *run) takesPickers() bool {
+	return !r.quick && strings.Contains("pickers", r.only)
 }
 
 func (r *run) wanted(s setup) bool {
@@ -92,7 +109,7 @@ func (r *run) one(s setup) error {
 	if err := listening(fmt.Sprintf("127.0.0.1:%d", firstPort)); err != nil {
 		return err
 	}
-	all, err := startProxies(r.dir, s, r.gatewayd, r.peers)
+	all, err := r.startProxies(s)
 	if err != nil {
 		return err
 	}
@@ -105,7 +122,7 @@ func (r *run) one(s setup) error {
 	}
 	for _, l := range loads {
 		if r.takes(l, s) {
-			if err := r.measure(l, all); err != nil {
+			if err := r.measure(l, s, all); err != nil {
 				return err
 			}
 		}
@@ -124,47 +141,61 @@ func (r *run) takesIdle(s setup) bool {
 }
 
 // measure runs the rounds of one case. Within a round the proxies take turns, from another one each time.
-func (r *run) measure(l load, all []*proxy) error {
+func (r *run) measure(l load, s setup, all []*proxy) error {
 	ln := line{load: l, cost: map[string][]float64{}, rate: map[string][]float64{}}
-	request := l.request()
+	t := traffic{conns: l.conns, request: l.request(), reopen: l.reopen, tls: s.tls, duration: r.slice}
 	for round := range r.rounds + 1 {
 		for i := range all {
 			p := all[(round+i)%len(all)]
-			if l.skipNet && p.name == "net/http" || l.reload && p.reload == nil {
+			if l.skips(p) {
 				continue
 			}
-			duration := r.slice
-			if round == 0 {
-				duration = r.slice / 4 // to open connections; not counted
+			t.addr = p.addr
+			if round == 0 { // to open connections; not counted
+				warm := t
+				warm.duration = r.slice / 4
+				if _, err := generate(warm); err != nil {
+					return fmt.Errorf("%s, %s: %w", l.name, p.name, err)
+				}
+				continue
 			}
-			stop := make(chan struct{})
-			if l.reload && round > 0 {
-				go reloadEachSecond(p, stop)
-			}
-			allocs := r.mallocs(p)
-			before := p.proc.cpu()
-			out, err := generate(traffic{addr: p.addr, conns: l.conns, request: request, reopen: l.reopen, duration: duration})
-			used := p.proc.cpu() - before
-			close(stop)
-			if err != nil {
+			if err := r.turn(&ln, p, t); err != nil {
 				return fmt.Errorf("%s, %s: %w", l.name, p.name, err)
 			}
-			if round == 0 || out.requests == 0 {
-				continue
-			}
-			if out.failed > 0 {
-				r.unclean = append(r.unclean, fmt.Sprintf("%s, %s: %s: %d of %d failed", l.setup, l.name, p.name, out.failed, out.requests))
-			}
-			if p.name == "gatewayd" && len(r.lines) == 0 {
-				r.allocs = (r.mallocs(p) - allocs) / float64(out.requests)
-			}
-			ln.cost[p.name] = append(ln.cost[p.name], float64(used.Microseconds())/float64(out.requests))
-			ln.rate[p.name] = append(ln.rate[p.name], float64(out.requests)/out.elapsed.Seconds())
 		}
 	}
 	r.lines = append(r.lines, ln)
-	fmt.Printf("%-14s %-46s gatewayd %6.1f us, x nginx %s, x haproxy %s\n", l.setup, l.name, median(ln.cost["gatewayd"]),
-		ratio(ln.cost, "gatewayd", "nginx"), ratio(ln.cost, "gatewayd", "haproxy"))
+	fmt.Printf("%-14s %-46s gatewayd %6.1f us, x nginx %s, x haproxy %s, x caddy %s\n", l.setup, l.name, median(ln.cost["gatewayd"]),
+		ratio(ln.cost, "gatewayd", "nginx"), ratio(ln.cost, "gatewayd", "haproxy"), ratio(ln.cost, "gatewayd", "caddy"))
+	return r.profiled(l, t, all)
+}
+
+func (l load) skips(p *proxy) bool {
+	return l.skipGo && (p.name == "net/http" || p.name == "caddy") || l.reload && p.reload == nil
+}
+
+// turn loads one proxy in one round.
+func (r *run) turn(ln *line, p *proxy, t traffic) error {
+	stop := make(chan struct{})
+	if ln.reload {
+		go reloadEachSecond(p, stop)
+	}
+	allocs := r.mallocs(p)
+	before := p.proc.cpu()
+	out, err := generate(t)
+	used := p.proc.cpu() - before
+	close(stop)
+	if err != nil || out.requests == 0 {
+		return err
+	}
+	if out.failed > 0 {
+		r.note("Not clean: %s, %s: %s: %d of %d failed", ln.setup, ln.name, p.name, out.failed, out.requests)
+	}
+	if p.name == "gatewayd" && len(r.lines) == 0 {
+		r.allocs = (r.mallocs(p) - allocs) / float64(out.requests)
+	}
+	ln.cost[p.name] = append(ln.cost[p.name], float64(used.Microseconds())/float64(out.requests))
+	ln.rate[p.name] = append(ln.rate[p.name], float64(out.requests)/out.elapsed.Seconds())
 	return nil
 }
 
@@ -196,50 +227,4 @@ func (r *run) mallocs(p *proxy) float64 {
 		}
 	}
 	return 0
-}
-
-// latency loads each proxy at half of what nginx did with 64 connections, at a fixed rate.
-func (r *run) latency(s setup, all []*proxy) error {
-	rate := r.rate
-	for _, ln := range r.lines {
-		if rate == 0 && ln.setup == s.name && ln.conns == 64 && ln.path == "/128" && !ln.reload {
-			rate = median(ln.rate["nginx"]) / 2
-		}
-	}
-	if rate == 0 {
-		rate = 10000 // nginx's was not measured
-	}
-	d := delay{setup: s.name, rate: rate, took: map[string][]time.Duration{}}
-	request := load{path: "/128"}.request()
-	for round := range r.rounds {
-		for i := range all {
-			p := all[(round+i)%len(all)]
-			out, err := generate(traffic{addr: p.addr, conns: 64, request: request, rate: rate, duration: 2 * r.slice})
-			if err != nil {
-				return err
-			}
-			d.took[p.name] = append(d.took[p.name], out.took...)
-		}
-	}
-	r.delays = append(r.delays, d)
-	return nil
-}
-
-// idleConnections are opened to each proxy; HAProxy's limit here leaves room for them and the upstream's.
-const idleConnections = 8000
-
-func (r *run) idleMemory(all []*proxy) error {
-	runtime.GC()
-	for _, p := range all {
-		before := p.proc.memory()
-		stop, err := idle(p.addr, idleConnections, load{path: "/128"}.request())
-		if err != nil {
-			return fmt.Errorf("%s: %w", p.name, err)
-		}
-		time.Sleep(2 * time.Second)
-		after := p.proc.memory()
-		stop()
-		r.idle = append(r.idle, idleCost{p.name, idleConnections, float64(after-before) / idleConnections, after})
-	}
-	return nil
 }
