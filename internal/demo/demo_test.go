@@ -108,7 +108,7 @@ func TestEchoStreams(t *testing.T) {
 func TestBreak(t *testing.T) {
 	i := start(t, Options{})
 	i.expect("GET", "/break?mode=errors", "", 405, "want POST")
-	i.expect("POST", "/break?mode=upside-down", "", 400, "want errors, slow, hang, refuse, unhealthy")
+	i.expect("POST", "/break?mode=upside-down", "", 400, "want errors, slow, hang, refuse, unhealthy, burn, leak, hoard")
 	i.expect("POST", "/break?mode=errors", "", 200, "")
 	i.expect("GET", "/", "", 500, "meant to fail")
 	i.expect("GET", "/health", "", 200, "ok")
@@ -264,5 +264,8 @@ func TestOptionsAreChecked(t *testing.T) {
 	f(Options{ErrorRate: 1.1}, "error rate")
 	f(Options{ErrorRate: math.NaN()}, "error rate")
 	f(Options{Concurrency: -1}, "concurrency")
+	f(Options{Burn: -1}, "burn")
+	f(Options{Calls: "localhost:1"}, "calls")
+	f(Options{Lock: "no/such/folder"}, "lock")
 	f(Options{Fault: "x"}, "mode")
 }

@@ -2,8 +2,6 @@ package demo
 
 import (
 	"fmt"
-	"math"
-	"math/rand/v2"
 	"time"
 
 	"github.com/valyala/fasthttp"
@@ -20,11 +18,16 @@ const (
 	FaultHang      Fault = "hang"      // no answer until it is repaired or stopped
 	FaultRefuse    Fault = "refuse"    // the process lives, but from the next request on it takes no connection; beyond repair
 	FaultUnhealthy Fault = "unhealthy" // /health answers 503, the rest is well
+	FaultBurn      Fault = "burn"      // ten times the CPU time, and at least 5 ms
+	FaultLeak      Fault = "leak"      // 1 MiB more memory each second, up to 1 GiB
+	FaultHoard     Fault = "hoard"     // opens files and keeps them, up to 95 % of what it may have open, 10,000 at most
 )
 
 const (
 	slowFactor  = 10
 	slowAtLeast = time.Second
+	burnFactor  = 10
+	burnAtLeast = 5 * time.Millisecond
 )
 
 // faultState is a fault with a channel that is closed when another takes its place.
@@ -36,9 +39,9 @@ type faultState struct {
 // Break makes the instance misbehave from now on; FaultNone repairs it.
 func (s *Server) Break(fault Fault) error {
 	switch fault {
-	case FaultNone, FaultErrors, FaultSlow, FaultHang, FaultRefuse, FaultUnhealthy:
+	case FaultNone, FaultErrors, FaultSlow, FaultHang, FaultRefuse, FaultUnhealthy, FaultBurn, FaultLeak, FaultHoard:
 	default:
-		return fmt.Errorf("mode: got %q; want errors, slow, hang, refuse, unhealthy, or nothing to repair", fault)
+		return fmt.Errorf("mode: got %q; want errors, slow, hang, refuse, unhealthy, burn, leak, hoard, or nothing to repair", fault)
 	}
 	if old := s.state.Swap(&faultState{fault, make(chan struct{})}); old != nil {
 		close(old.replaced)
@@ -60,37 +63,4 @@ func (s *Server) refuse(ctx *fasthttp.RequestCtx) bool {
 	}
 	ctx.Conn().Close()
 	return true
-}
-
-// work takes the time of one request in one of the slots, and reports whether it went well. A slot
-// that is waited for is part of the time.
-func (s *Server) work() bool {
-	state := s.state.Load()
-	if state.fault == FaultHang {
-		select {
-		case <-state.replaced:
-		case <-s.done:
-		}
-	}
-	if s.slots != nil {
-		s.slots <- struct{}{}
-		defer func() { <-s.slots }()
-	}
-	if d := s.duration(state.fault); d > 0 {
-		time.Sleep(d)
-	}
-	return state.fault != FaultErrors && rand.Float64() >= s.opts.ErrorRate
-}
-
-// duration draws how long one request takes. A lognormal variable with mean m and a coefficient of
-// variation of 1 is exp(N(ln m - s²/2, s²)) with s² = ln 2.
-func (s *Server) duration(fault Fault) time.Duration {
-	mean := s.opts.Latency
-	if fault == FaultSlow {
-		mean = max(mean*slowFactor, slowAtLeast)
-	}
-	if mean == 0 || s.opts.Fixed {
-		return mean
-	}
-	return time.Duration(float64(mean) * math.Exp(rand.NormFloat64()*math.Sqrt(math.Ln2)-math.Ln2/2))
 }

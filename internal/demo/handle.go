@@ -66,7 +66,7 @@ func (s *Server) health(ctx *fasthttp.RequestCtx) {
 	ctx.SetBodyString("ok\n")
 }
 
-// breakByRequest is POST /break?mode=errors|slow|hang|refuse|unhealthy, and without a mode the repair.
+// breakByRequest is POST /break?mode=, a Fault, and without a mode the repair.
 func (s *Server) breakByRequest(ctx *fasthttp.RequestCtx) {
 	if !ctx.IsPost() {
 		decline(ctx, fasthttp.StatusMethodNotAllowed, "want POST\n")
