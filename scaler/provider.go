@@ -75,4 +75,6 @@ type Usage struct {
 	At          time.Time // of the measurement; zero: never measured
 	CPU         float64   // cores, mean since the measurement before, 0 or more
 	MemoryBytes uint64    // working set
+	Files       int       // open file descriptors of the process that is nearest to its limit; 0 with FileLimit 0: not measured
+	FileLimit   int       // that it may have open
 }

@@ -24,7 +24,6 @@ type watch struct {
 	happened *events.Subscription
 	own      ownLoad
 	cfg      *config.Config
-	silences []string                            // of the config, by ID
 	budget   map[string]bool                     // budget alerts that fire, by kind
 	middles  [histogram.NumBuckets]time.Duration // of the buckets of a histogram
 
@@ -200,6 +199,9 @@ func (w *watch) takeInstance(ss *seenService, s *watched, si *seenInstance, now 
 	o := monitor.InstanceObservation{
 		Instance: si.id, Revision: si.revision, Weight: si.weight, Started: si.started, Slots: ss.spec.Limits.MaxConcurrencyPerInstance,
 		CPU: fresh(si.cpu, now), Memory: fresh(si.memory, now), Restarts: si.restarts, Connections: si.idle + si.active,
+	}
+	if now.Sub(si.usage.At) <= staleAfter {
+		o.FDs, o.FDLimit = si.usage.Files, si.usage.FileLimit
 	}
 	last := s.instances[si.id]
 	if last == nil {

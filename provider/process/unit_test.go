@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"gatewayd/internal/launch"
 	"gatewayd/scaler"
 )
@@ -191,6 +193,27 @@ func TestMeter(t *testing.T) {
 	f(3_500_000, 3, 0) // no time passed
 	f(1, 4, 0)         // a figure that shrank
 	f(1_000_001, 5, 1)
+}
+
+func TestOpenFiles(t *testing.T) {
+	before, limit := treeFiles(os.Getpid())
+	var want unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &want); err != nil || limit != int(want.Cur) {
+		t.Fatalf("got a limit of %d; want %d, %v", limit, want.Cur, err)
+	}
+	for range 50 {
+		f, err := os.Open(os.DevNull)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+	}
+	if now, _ := treeFiles(os.Getpid()); before == 0 || now < before+40 {
+		t.Fatalf("got %d open files and %d after 50 more", before, now)
+	}
+	if files, limit := treeFiles(1 << 30); files != 0 || limit != 0 {
+		t.Fatalf("got %d of %d files for a process that is not there", files, limit)
+	}
 }
 
 func TestCgroupFigures(t *testing.T) {

@@ -2,10 +2,13 @@ package process
 
 import (
 	"fmt"
+	"math"
 	"os"
 	"strconv"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"gatewayd/scaler"
 )
@@ -30,6 +33,7 @@ func (m *meter) measure(p *proc, now time.Time) (scaler.Usage, error) {
 		*m = meter{of: p}
 	}
 	u := scaler.Usage{At: now, MemoryBytes: memory}
+	u.Files, u.FileLimit = treeFiles(p.pid)
 	// CPU time in /proc shrinks when a child goes whose parent did not wait for it.
 	if passed := now.Sub(m.at); !m.at.IsZero() && passed > 0 && cpu > m.cpu {
 		u.CPU = float64(cpu-m.cpu) / float64(passed)
@@ -68,6 +72,39 @@ func treeUsage(pid int) (cpu time.Duration, memory uint64, err error) {
 		}
 	}
 	return cpu, memory, nil
+}
+
+// treeFiles returns the open files of pid or that of its descendants which is nearest to its limit, and that limit; zeros where
+// that cannot be read.
+func treeFiles(pid int) (files, limit int) {
+	files, limit = openFiles(pid)
+	for _, child := range children(pid) {
+		if f, l := treeFiles(child); l > 0 && (limit == 0 || f*limit > files*l) {
+			files, limit = f, l
+		}
+	}
+	return files, limit
+}
+
+func openFiles(pid int) (files, limit int) {
+	var l unix.Rlimit
+	if unix.Prlimit(pid, unix.RLIMIT_NOFILE, nil, &l) != nil || l.Cur > math.MaxInt32 {
+		return 0, 0
+	}
+	dir, err := os.Open("/proc/" + strconv.Itoa(pid) + "/fd")
+	if err != nil {
+		return 0, 0
+	}
+	defer dir.Close()
+	// Since Linux 6.2 the size of the folder is the number of files; before, it is 0 and they have to be counted.
+	if st, err := dir.Stat(); err == nil && st.Size() > 0 {
+		return int(st.Size()), int(l.Cur)
+	}
+	names, err := dir.Readdirnames(-1)
+	if err != nil {
+		return 0, 0
+	}
+	return len(names), int(l.Cur)
 }
 
 // children returns the children that any thread of pid forked.
