@@ -23,7 +23,7 @@ func (r *run) latency(s setup, all []*proxy) error {
 	var able []*proxy
 	for _, p := range all {
 		if common != nil && len(common.rate[p.name]) > 0 && median(common.rate[p.name]) < rate*headroom {
-			r.note("%s, latency: %s was left out, it carried %.0f requests per second of the %.0f", s.name, p.name, median(common.rate[p.name]), rate)
+			r.note("Latency on %s: %s was left out; it carried %.0f requests per second with 64 connections, too few for %.0f", s.name, p.name, median(common.rate[p.name]), rate)
 			continue
 		}
 		able = append(able, p)
@@ -33,7 +33,7 @@ func (r *run) latency(s setup, all []*proxy) error {
 		for i := range able {
 			p := able[(round+i)%len(able)]
 			if !settle(all) {
-				r.note("%s, latency: the proxies were not idle before %s's round %d", s.name, p.name, round+1)
+				r.note("Latency on %s: the proxies had not come to rest before %s's turn in round %d", s.name, p.name, round+1)
 			}
 			out, err := generate(traffic{addr: p.addr, conns: 64, request: request, rate: rate, duration: 2 * r.slice})
 			if err != nil {

@@ -98,7 +98,7 @@ func (r *run) write() error {
 	fmt.Fprintf(&b, "# gatewayd beside its peers, %s\n\nOne %s run of `make bench`, %d rounds of %v for each case and proxy, taking turns; it took %v.\n",
 		r.began.UTC().Format("2006-01-02 15:04 UTC"), kind, r.rounds, r.slice, time.Since(r.began).Round(time.Second))
 	fmt.Fprintf(&b, "%s\n\n", r.machine())
-	b.WriteString("CPU is user and system time of the proxy's processes, in microseconds per request: median (lowest–highest). A ratio is the median over the rounds\nof gatewayd's CPU by the peer's in the same round; below 1 gatewayd needs less. Other work on the machine falls on all alike, so the ratios mean something and the figures\nlittle. Idle rounds of a case are not counted. gatewayd measures, checks health, balances by least connections, detects outliers, retries and sets deadlines all the while.\n" +
+	b.WriteString("CPU is user and system time of the proxy's processes, in microseconds per request: median (lowest–highest). A ratio is the median over the rounds\nof gatewayd's CPU by the peer's in the same round; below 1 gatewayd needs less. Other work on the machine falls on all alike, so the ratios mean something and the figures\nlittle. A first round warms up and is not counted. gatewayd measures, checks health, balances by least connections, detects outliers, retries and sets deadlines all the while.\n" +
 		"Under TLS 1.3 all have the same ECDSA P-256 certificate, AES-128-GCM and X25519, with plain HTTP to the upstream; handshakes are full ones, tickets are issued as each does\nby itself and never used. gatewayd does not speak HTTP/2 to clients, so there is nothing of it to compare.\n")
 	r.writeCosts(&b)
 	r.writeRates(&b)
@@ -168,7 +168,7 @@ func (r *run) writeDelays(b *strings.Builder) {
 	if len(r.delays) == 0 {
 		return
 	}
-	b.WriteString("\n## Latency at a fixed rate\n\nMilliseconds; the rate is half of nginx's with 64 connections unless another was asked for; latency counts from when a request was due. \"p99 by round\" is the median over\nthe rounds of each round's 99th percentile (lowest–highest); the others are of all rounds' requests together. Before each turn all proxies have come to rest.\n\n| | rate/s | proxy | p50 | p99 by round | p99 | p99.9 |\n|---|---|---|---|---|---|---|\n")
+	b.WriteString("\n## Latency at a fixed rate\n\nMilliseconds; the rate is half of nginx's with 64 connections unless another was asked for; latency counts from when a request was due. \"p99 by round\" is the median over\nthe rounds of each round's 99th percentile (lowest–highest); the others are of all rounds' requests together. Before each turn all proxies have come to rest;\none that does not carry a tenth more than the rate is left out.\n\n| | rate/s | proxy | p50 | p99 by round | p99 | p99.9 |\n|---|---|---|---|---|---|---|\n")
 	for _, d := range r.delays {
 		for _, n := range names {
 			if len(d.took[n]) == 0 {

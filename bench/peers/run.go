@@ -29,6 +29,7 @@ type line struct {
 	load
 	cost map[string][]float64 // microseconds of processor time per request, by round
 	rate map[string][]float64 // requests per second, by round
+	sent map[string]outcome   // all rounds together
 }
 
 // delay is the latency at a fixed rate.
@@ -142,7 +143,7 @@ func (r *run) takesIdle(s setup) bool {
 
 // measure runs the rounds of one case. Within a round the proxies take turns, from another one each time.
 func (r *run) measure(l load, s setup, all []*proxy) error {
-	ln := line{load: l, cost: map[string][]float64{}, rate: map[string][]float64{}}
+	ln := line{load: l, cost: map[string][]float64{}, rate: map[string][]float64{}, sent: map[string]outcome{}}
 	t := traffic{conns: l.conns, request: l.request(), reopen: l.reopen, tls: s.tls, duration: r.slice}
 	for round := range r.rounds + 1 {
 		for i := range all {
@@ -165,6 +166,11 @@ func (r *run) measure(l load, s setup, all []*proxy) error {
 		}
 	}
 	r.lines = append(r.lines, ln)
+	for _, n := range names {
+		if sent := ln.sent[n]; sent.failed > 0 {
+			r.note("Not clean: %s, %s: %s: %d of %d requests failed", ln.setup, ln.name, n, sent.failed, sent.requests)
+		}
+	}
 	fmt.Printf("%-14s %-46s gatewayd %6.1f us, x nginx %s, x haproxy %s, x caddy %s\n", l.setup, l.name, median(ln.cost["gatewayd"]),
 		ratio(ln.cost, "gatewayd", "nginx"), ratio(ln.cost, "gatewayd", "haproxy"), ratio(ln.cost, "gatewayd", "caddy"))
 	return r.profiled(l, t, all)
@@ -188,9 +194,9 @@ func (r *run) turn(ln *line, p *proxy, t traffic) error {
 	if err != nil || out.requests == 0 {
 		return err
 	}
-	if out.failed > 0 {
-		r.note("Not clean: %s, %s: %s: %d of %d failed", ln.setup, ln.name, p.name, out.failed, out.requests)
-	}
+	sent := ln.sent[p.name]
+	sent.requests, sent.failed = sent.requests+out.requests, sent.failed+out.failed
+	ln.sent[p.name] = sent
 	if p.name == "gatewayd" && len(r.lines) == 0 {
 		r.allocs = (r.mallocs(p) - allocs) / float64(out.requests)
 	}
