@@ -24,6 +24,7 @@ type watch struct {
 	happened *events.Subscription
 	own      ownLoad
 	cfg      *config.Config
+	silences []string                            // of the config, by ID
 	budget   map[string]bool                     // budget alerts that fire, by kind
 	middles  [histogram.NumBuckets]time.Duration // of the buckets of a histogram
 
