@@ -41,11 +41,13 @@ type h1conn struct {
 	readBy, writeBy deadline
 	fill            func(fd uintptr) bool // readIdle, bound once
 	fillN           int
-	fillErr         error
 
 	state atomic.Int32 // connIdle or connBusy, or connClosing
 
 	cl *client // of an event loop, nil: a goroutine serves the connection, by nc
+
+	home     *loop // that handed the connection over to a goroutine, nil: none did
+	plainRun int   // requests in a row that a loop would have carried
 }
 
 // The states of a connection that a shutdown looks at. From idle the connection's goroutine makes it busy, or a shutdown makes
@@ -56,37 +58,67 @@ const (
 	connClosing
 )
 
-// serve reads requests and answers them one after the other, until one of the sides wants no more.
-func (c *h1conn) serve() {
-	defer c.end()
-	c.requests(true)
+// fate is what becomes of a connection on a goroutine.
+type fate uint8
+
+const (
+	fateOn   fate = iota // the next request is the goroutine's
+	fateOver             // it ends
+	fateAway             // it is a loop's again, and not to be touched any more
+)
+
+// serve reads requests and answers them one after the other, until one of the sides wants no more or a loop goes on with the connection.
+func (c *h1conn) serve() (at fate) {
+	at = fateOver
+	defer c.endUnlessAway(&at)
+	return c.requests(true)
+}
+
+// endUnlessAway is to be deferred, because a defect ends the connection as well.
+func (c *h1conn) endUnlessAway(at *fate) {
+	if *at != fateAway {
+		c.end()
+	}
 }
 
 // requests serves one request after the other. first tells whether it is the connection's first.
-func (c *h1conn) requests(first bool) {
+func (c *h1conn) requests(first bool) fate {
 	for ; ; first = false {
 		if site := c.ln.site(); site != nil {
 			c.site = site
 		}
 		lim := &c.site.Settings
-		if !c.awaitRequest(lim, first) || !c.readHead(lim) {
-			return
+		if at := c.awaitRequest(lim, first); at != fateOn {
+			return at
+		}
+		if !c.readHead(lim) {
+			return fateOver
 		}
 		c.body.begin(c, lim)
 		if f := c.body.gather(); f != nil {
 			c.refuse(f)
-			return
+			return fateOver
 		}
 		c.reply.begin(c)
-		keep := c.x.serve(c)
-		if !keep || !c.settle() {
-			return
-		}
-		c.state.Store(connIdle)
-		if c.server.draining.Load() {
-			return
+		if at := c.afterResponse(c.x.serve(c)); at != fateOn {
+			return at
 		}
 	}
+}
+
+// afterResponse decides how the connection goes on. keep is what the exchange says of it.
+func (c *h1conn) afterResponse(keep bool) fate {
+	if !keep || !c.settle() {
+		return fateOver
+	}
+	c.state.Store(connIdle)
+	switch {
+	case c.server.draining.Load():
+		return fateOver
+	case c.goesBack() && c.goBack(time.Now()):
+		return fateAway
+	}
+	return fateOn
 }
 
 // end gives everything back. A response that ends the connection is followed by a lingering close, so that bytes still
@@ -146,16 +178,33 @@ const (
 
 // awaitRequest waits for the first bytes of a request. Between requests the connection holds no buffer: when
 // there is nothing to read it gives its buffer back and waits for readiness without one.
-func (c *h1conn) awaitRequest(lim *ListenerSettings, first bool) bool {
+func (c *h1conn) awaitRequest(lim *ListenerSettings, first bool) fate {
 	if c.w > c.r {
 		c.becomeBusy()
-		return true
+		return fateOn
 	}
-	if !c.awaitBytes(lim, first) {
-		return false
+	patience := lim.IdleTimeout
+	if first {
+		patience = lim.HeaderTimeout
+	}
+	if !first && patience > restOnGoroutine && c.mayGoBack() {
+		began := time.Now()
+		switch came, timeout := c.awaitBytes(restOnGoroutine); {
+		case came:
+			c.becomeBusy()
+			return fateOn
+		case !timeout:
+			return fateOver
+		case c.goBack(began):
+			return fateAway
+		}
+		patience -= restOnGoroutine
+	}
+	if came, _ := c.awaitBytes(patience); !came {
+		return fateOver
 	}
 	c.becomeBusy()
-	return true
+	return fateOn
 }
 
 // becomeBusy ends the state in which a shutdown may close the connection. If one has tried to, the request that came in just then is
@@ -166,12 +215,9 @@ func (c *h1conn) becomeBusy() {
 	}
 }
 
-func (c *h1conn) awaitBytes(lim *ListenerSettings, first bool) bool {
+// awaitBytes tells whether something came, and if not, whether the reason is that patience has passed.
+func (c *h1conn) awaitBytes(patience time.Duration) (came, timeout bool) {
 	c.r, c.w = 0, 0
-	patience := lim.IdleTimeout
-	if first {
-		patience = lim.HeaderTimeout
-	}
 	c.setReadDeadline(time.Now().UnixNano()+int64(patience), int64(patience)/4)
 	if c.state.Load() == connClosing { // its wake-up may have come before the deadline was set
 		c.nc.SetReadDeadline(past)
@@ -179,18 +225,15 @@ func (c *h1conn) awaitBytes(lim *ListenerSettings, first bool) bool {
 	}
 	if c.tls != nil {
 		c.giveBack()
-		return c.more() == nil
+		return c.more() == nil, false
 	}
-	c.fillN, c.fillErr = 0, nil
+	c.fillN = 0
 	if err := c.raw.Read(c.fill); err != nil {
 		// The deadline may have passed in the moment in which a request came in: that one is still served.
-		c.raw.Control(func(fd uintptr) { c.readIdle(fd) })
-	}
-	if c.fillErr != nil {
-		return false
+		c.raw.Control(func(fd uintptr) { timeout = !c.readIdle(fd) && isTimeout(err) })
 	}
 	c.w = c.fillN
-	return c.w > 0
+	return c.w > 0, timeout
 }
 
 // readIdle is the callback of awaitRequest.
@@ -205,7 +248,7 @@ func (c *h1conn) readIdle(fd uintptr) bool {
 		c.giveBack()
 		return false
 	}
-	c.fillN, c.fillErr = max(n, 0), err
+	c.fillN = max(n, 0)
 	return true
 }
 

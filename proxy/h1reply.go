@@ -16,6 +16,7 @@ type h1reply struct {
 	chunked   bool   // the present body is sent in chunks
 	started   bool   // the final head was sent: nothing can be said any more but the body
 	continued bool   // a 100 was sent
+	informed  bool   // there was an interim response
 	sentClose bool   // the connection ends after this response
 	aborted   bool
 	bodyless  bool
@@ -53,6 +54,7 @@ func (w *h1reply) inform(a *answer) error {
 	if a.status == 100 {
 		w.continued = true
 	}
+	w.informed = true
 	out := message.AppendStatusLine(w.scratch(0), a.status, a.reason)
 	out = appendAnswerFields(out, a)
 	if a.upgrade != nil {

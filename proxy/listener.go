@@ -276,7 +276,7 @@ func (l *listener) begin(nc *net.TCPConn) {
 		return
 	}
 	l.server.serving.Add(1)
-	go l.serve(c)
+	go l.carry(c, c.first)
 }
 
 // newConn wraps a connection that was accepted.
@@ -297,18 +297,28 @@ func (l *listener) newConn(tcp *net.TCPConn) (*h1conn, error) {
 	return c, nil
 }
 
-// serve runs a connection that is tracked until it ends.
-func (l *listener) serve(c *h1conn) {
+// carry runs a connection that is tracked until it ends, or is a loop's again.
+func (l *listener) carry(c *h1conn, run func() fate) {
+	at := fateOver
 	s := l.server
 	defer s.serving.Done()
-	defer l.slots.give()
-	defer s.untrack(c)
+	defer func() {
+		if at != fateAway {
+			s.untrack(c)
+			l.slots.give()
+		}
+	}()
 	defer s.contain("connection", c.tcp)
+	at = run()
+}
+
+// first serves a connection that was just accepted.
+func (c *h1conn) first() fate {
 	if config := c.site.Settings.TLS; config != nil && !c.handshake(config, c.site.Settings.HeaderTimeout) {
 		c.tcp.Close()
-		return
+		return fateOver
 	}
-	c.serve()
+	return c.serve()
 }
 
 // handshake makes the connection a TLS one.

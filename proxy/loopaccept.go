@@ -200,6 +200,11 @@ func (s *Server) loopFor(own *loop) *loop {
 	if s.closed {
 		return nil
 	}
+	return s.chooseLoop(own)
+}
+
+// chooseLoop wants mu held.
+func (s *Server) chooseLoop(own *loop) *loop {
 	s.onLoops++
 	best, least := own, own.clients.Load()-imbalance
 	for _, l := range s.loops.all {

@@ -16,14 +16,14 @@ const (
 	stageRetry                // a try failed, and another endpoint is claimed
 )
 
-// handover gives a connection with what is under way on it to a goroutine, for good.
+// handover gives a connection with what is under way on it to a goroutine. See goBack for the way back.
 func (l *loop) handover(cl *client, at stage, f *failure) {
 	c, u := cl.c, cl.up
 	cl.closed, cl.c, cl.up = true, nil, nil
 	l.timers.remove(cl)
 	l.unwatch(cl.fd)
 	c.cl, c.reply.out, c.x.clock = nil, nil, nil
-	c.fill = c.readIdle
+	c.home, c.fill = l, c.readIdle
 	if at == stageHead {
 		c.site = nil
 	}
@@ -39,7 +39,7 @@ func (l *loop) handover(cl *client, at stage, f *failure) {
 		l.dropHandover(cl, c, nc, err)
 		return
 	}
-	go cl.ln.resume(c, at, f)
+	go cl.ln.carry(c, func() fate { return c.resume(at, f) })
 }
 
 // attach makes c serve nc.
@@ -110,24 +110,17 @@ func runtimeConn(fd int) (net.Conn, error) {
 	return net.FileConn(f)
 }
 
-// resume serves a connection that a loop handed over, until it ends.
-func (ln *listener) resume(c *h1conn, at stage, f *failure) {
-	s := ln.server
-	defer s.serving.Done()
-	defer ln.slots.give()
-	defer s.untrack(c)
-	defer s.contain("connection", c.tcp)
-	if at == stageHead {
-		c.serve()
-		return
+// resume serves a connection that a loop handed over.
+func (c *h1conn) resume(from stage, f *failure) (at fate) {
+	if from == stageHead {
+		return c.serve()
 	}
-	defer c.end()
-	if keep := c.x.resume(at, f); keep && c.settle() {
-		c.state.Store(connIdle)
-		if !s.draining.Load() {
-			c.requests(false)
-		}
+	at = fateOver
+	defer c.endUnlessAway(&at)
+	if at := c.afterResponse(c.x.resume(from, f)); at != fateOn {
+		return at
 	}
+	return c.requests(false)
 }
 
 // resume goes on with a request where a loop has left it.
