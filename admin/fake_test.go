@@ -119,6 +119,31 @@ func (f *fakeGateway) Reload(ctx context.Context) (api.ReloadResult, error) {
 
 func (f *fakeGateway) EffectiveConfig() any { return map[string]any{"admin": "127.0.0.1:9900"} }
 
+func (f *fakeGateway) History(_ context.Context, service string, window, step time.Duration) (api.History, error) {
+	return api.History{Service: service, From: time.Unix(0, 0), To: time.Unix(0, 0).Add(window), Step: api.Duration(max(step, time.Second)),
+		Points: []api.Point{{Weights: map[string]float64{"v1": 100}}}}, f.known(service)
+}
+
+func (f *fakeGateway) Histories(ctx context.Context, window, step time.Duration) ([]api.History, error) {
+	h, err := f.History(ctx, "shop", window, step)
+	return []api.History{h}, err
+}
+
+func (f *fakeGateway) Silences(context.Context) ([]api.Silence, error) { return nil, nil }
+
+func (f *fakeGateway) Silence(ctx context.Context, req api.SilenceRequest) (api.Silence, error) {
+	f.note(ctx, "silence "+req.Service)
+	return api.Silence{ID: "s-1", Service: req.Service, Comment: req.Comment, By: CallerFrom(ctx).Name}, nil
+}
+
+func (f *fakeGateway) Expire(ctx context.Context, id string) error {
+	f.note(ctx, "expire "+id)
+	if id != "s-1" {
+		return api.NotFound("silence", id)
+	}
+	return nil
+}
+
 func (f *fakeGateway) Alerts() []api.Alert { return nil }
 
 func (f *fakeGateway) Bottlenecks() []api.Finding { panic("a fault in a collector") }
@@ -147,6 +172,6 @@ func wired(f *fakeGateway, bus *events.Bus) Options {
 	registry.Add(metrics.CollectorFunc(func(w *metrics.Writer) { w.Gauge("gatewayd_up", "Whether it is up.", 1) }))
 	return Options{
 		System: f, Services: f, Scaler: f, Rollouts: f, Drainer: f, Maintenance: f, Reloader: f, Config: f,
-		Events: bus, Alerts: f, Bottlenecks: f, Cost: f, Resources: f, Reports: f, Metrics: registry,
+		Events: bus, History: f, Silences: f, Alerts: f, Bottlenecks: f, Cost: f, Resources: f, Reports: f, Metrics: registry,
 	}
 }

@@ -169,6 +169,63 @@ func TestChanges(t *testing.T) {
 	f("reload", "", 422, `{"error":"the file has 2 errors","details":["a:1:1: x","a:2:1: y"]}`, "reload")
 }
 
+func TestSilences(t *testing.T) {
+	gateway := &fakeGateway{}
+	opts := wired(gateway, nil)
+	var changes []Change
+	opts.Audit = func(c Change) { changes = append(changes, c) }
+	s := newServer(t, opts)
+	f := func(body string, status int, text string) {
+		t.Helper()
+		expect(t, s, post1("/api/v1/silences", body), status, text)
+	}
+	f(`{"service":"shop","metric":"responseTime","for":"2h","comment":"migration"}`, 201, `"id":"s-1","service":"shop"`)
+	if got := changes[0]; got.Reason != "migration" || got.Status != 201 {
+		t.Fatalf("audit: got %+v; want the comment as the reason, and 201", got)
+	}
+	f(`{"service":"*","for":"1m","comment":"x"}`, 201, "")
+	f(`{"for":"2h","comment":"x"}`, 422, `"field":"service"`)
+	f(`{"metric":"cpu","for":"59s","comment":"x"}`, 422, `"field":"for"`)
+	f(`{"metric":"cpu","for":"745h","comment":"x"}`, 422, "want a duration from 1m0s to 744h0m0s")
+	f(`{"metric":"cpu","comment":"x"}`, 422, `"field":"for"`)
+	f(`{"metric":"cpu","for":"soon","comment":"x"}`, 400, "want a duration of 0 or more")
+	f(`{"metric":"cpu","for":"2h","comment":" "}`, 422, `"field":"comment"`)
+	f(`{"metric":"cpu","for":"2h","comment":"`+strings.Repeat("x", 1001)+`"}`, 422, `"field":"comment"`)
+	gateway.calls = nil
+	expect(t, s, request{path: "/api/v1/silences"}, 200, "[]")
+	expect(t, s, request{method: "DELETE", path: "/api/v1/silences/s-1"}, 200, `{"success":true}`)
+	expect(t, s, request{method: "DELETE", path: "/api/v1/silences/config%20a%20b"}, 404, `there is no silence \"config a b\"`)
+	expect(t, s, request{method: "DELETE", path: "/api/v1/silences/s-1", header: map[string]string{"Sec-Fetch-Site": "cross-site"}}, 403, "")
+	if got := strings.Join(gateway.calls, ";"); got != "expire s-1;expire config a b" {
+		t.Fatalf("called: %q", got)
+	}
+}
+
+func TestHistory(t *testing.T) {
+	s := newServer(t, wired(&fakeGateway{}, nil))
+	f := func(path string, status int, text string) {
+		t.Helper()
+		expect(t, s, request{path: "/api/v1/" + path}, status, text)
+	}
+	f("services/shop/history", 200, `"to":"1970-01-01T00:05:00Z","step":"1s","points":[{`)
+	f("services/shop/history?window=15m&step=5s", 200, `"to":"1970-01-01T00:15:00Z","step":"5s"`)
+	f("history?window=24h", 200, `[{"service":"shop"`)
+	f("services/nope/history", 404, `"field":"service"`)
+	f("services/shop/history?window=25h", 422, `"field":"window"`)
+	f("services/shop/history?window=0s", 422, `"field":"window"`)
+	f("services/shop/history?step=x", 422, `{"error":"got \"x\"; want a duration from 1s to 24h0m0s, such as 10m","field":"step"}`)
+	f("history?step=-1s", 422, `"field":"step"`)
+}
+
+func TestWhoami(t *testing.T) {
+	opts := wired(&fakeGateway{}, nil)
+	expect(t, newServer(t, opts), request{path: "/api/v1/whoami"}, 200, `{"name":"local","role":"admin","from":"127.0.0.1"}`)
+	opts.Access.Tokens = testTokens()
+	s := newServer(t, opts)
+	expect(t, s, request{path: "/api/v1/whoami", token: "operator-token", from: "192.0.2.7:99"}, 200, `{"name":"olga","role":"operator","from":"192.0.2.7"}`)
+	expect(t, s, request{path: "/api/v1/whoami"}, 401, "")
+}
+
 func TestAPanicIsOneFailedRequest(t *testing.T) {
 	s := newServer(t, wired(&fakeGateway{}, nil))
 	w := do(s, request{path: "/api/v1/bottlenecks"})
@@ -205,7 +262,7 @@ func TestPresentable(t *testing.T) {
 	services := []api.Service{{Name: "a", P95Ms: math.NaN(), Demand: math.Inf(1), RequestRate: 1.5, Revisions: []api.Revision{{}}}}
 	status := api.Status{Services: services}
 	text, err := json.Marshal(presentable(status))
-	if err != nil || strings.Contains(string(text), "null") || !strings.Contains(string(text), `"requestRate":1.5,"p95Ms":0,`) {
+	if err != nil || strings.Contains(string(text), "null") || !strings.Contains(string(text), `"requestRate":1.5,"p50Ms":0,"p95Ms":0,`) {
 		t.Fatalf("got %s, %v; want no null, and 0 where there was no number", text, err)
 	}
 	if services[0].Reasons != nil || services[0].Revisions[0].Instances != nil || status.Reasons != nil || !math.IsNaN(services[0].P95Ms) {

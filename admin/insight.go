@@ -12,9 +12,37 @@ const (
 	defaultWindow = time.Hour
 	minWindow     = time.Minute
 	maxWindow     = 31 * 24 * time.Hour
+
+	defaultHistory = 5 * time.Minute
+	maxHistory     = 24 * time.Hour
 )
 
 func (s *Server) alerts(*http.Request) (any, error) { return s.opts.Alerts.Alerts(), nil }
+
+func (s *Server) histories(r *http.Request) (any, error) {
+	window, step, err := historyQuery(r)
+	if err != nil {
+		return nil, err
+	}
+	return s.opts.History.Histories(r.Context(), window, step)
+}
+
+func (s *Server) history(r *http.Request) (any, error) {
+	window, step, err := historyQuery(r)
+	if err != nil {
+		return nil, err
+	}
+	return s.opts.History.History(r.Context(), r.PathValue("service"), window, step)
+}
+
+func historyQuery(r *http.Request) (window, step time.Duration, err error) {
+	query := r.URL.Query()
+	if window, err = parseDuration("window", query.Get("window"), durationRange{time.Second, maxHistory, defaultHistory}); err != nil {
+		return 0, 0, err
+	}
+	step, err = parseDuration("step", query.Get("step"), durationRange{time.Second, maxHistory, 0})
+	return window, step, err
+}
 
 func (s *Server) bottlenecks(*http.Request) (any, error) {
 	return s.opts.Bottlenecks.Bottlenecks(), nil
@@ -36,7 +64,7 @@ func (s *Server) reportRoute() route {
 }
 
 func (s *Server) serveReport(w http.ResponseWriter, r *http.Request) {
-	window, err := parseWindow(r.URL.Query().Get("window"))
+	window, err := parseDuration("window", r.URL.Query().Get("window"), durationRange{minWindow, maxWindow, defaultWindow})
 	if err != nil {
 		writeError(w, err)
 		return
@@ -69,13 +97,16 @@ func (s *Server) servePage(w http.ResponseWriter, r *http.Request, window time.D
 	_, _ = page.WriteTo(w)
 }
 
-func parseWindow(text string) (time.Duration, error) {
+// durationRange is what a duration in a query may be.
+type durationRange struct{ least, most, fallback time.Duration }
+
+func parseDuration(field, text string, within durationRange) (time.Duration, error) {
 	if text == "" {
-		return defaultWindow, nil
+		return within.fallback, nil
 	}
-	window, err := time.ParseDuration(text)
-	if err != nil || window < minWindow || window > maxWindow {
-		return 0, api.Invalid("window", "got %q; want a duration from %s to %s, such as 24h", text, minWindow, maxWindow)
+	d, err := time.ParseDuration(text)
+	if err != nil || d < within.least || d > within.most {
+		return 0, api.Invalid(field, "got %q; want a duration from %s to %s, such as 10m", text, within.least, within.most)
 	}
-	return window, nil
+	return d, nil
 }

@@ -281,7 +281,7 @@ func TestDocumentationListsEveryRoute(t *testing.T) {
 			t.Errorf("no row begins with %s", row)
 		}
 	}
-	if rows := strings.Count(string(text), "| `GET /") + strings.Count(string(text), "| `POST /"); rows != len(routes) {
+	if rows := strings.Count(string(text), "| `GET /") + strings.Count(string(text), "| `POST /") + strings.Count(string(text), "| `DELETE /"); rows != len(routes) {
 		t.Errorf("%d rows; want one for each of %d routes", rows, len(routes))
 	}
 	for _, typ := range events.Types() {

@@ -70,6 +70,20 @@ type Events interface {
 	SubscribeSince(since time.Time) *events.Subscription
 }
 
+// History tells how services fared over a window that ends now, in steps of at least step where that is kept; 0 is the finest.
+type History interface {
+	History(ctx context.Context, service string, window, step time.Duration) (api.History, error)
+	// Histories come sorted by service.
+	Histories(ctx context.Context, window, step time.Duration) ([]api.History, error)
+}
+
+// Silences keep alerts from being sent. Requests were checked for what can be checked without knowing the services.
+type Silences interface {
+	Silences(ctx context.Context) ([]api.Silence, error)
+	Silence(ctx context.Context, req api.SilenceRequest) (api.Silence, error)
+	Expire(ctx context.Context, id string) error
+}
+
 // Alerts lists what is firing, worst first.
 type Alerts interface{ Alerts() []api.Alert }
 

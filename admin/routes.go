@@ -43,6 +43,7 @@ func (s *Server) routes() []route {
 		raw("/healthz", RoleNone, healthz),
 		raw("/api/v1/openapi.yaml", RoleNone, s.serveOpenAPI),
 		raw("/debug/pprof/", RoleAdmin, serveProfile),
+		get("/api/v1/whoami", RoleViewer, api.Whoami{}, whoami),
 	}
 	when := func(wired bool, routes ...route) {
 		if wired {
@@ -56,6 +57,9 @@ func (s *Server) routes() []route {
 	when(o.Services != nil,
 		get("/api/v1/services", RoleViewer, []api.Service{}, s.services),
 		get("/api/v1/services/{service}", RoleViewer, api.Service{}, s.service))
+	when(o.History != nil,
+		get("/api/v1/history", RoleViewer, []api.History{}, s.histories),
+		get("/api/v1/services/{service}/history", RoleViewer, api.History{}, s.history))
 	when(o.Scaler != nil,
 		post("/api/v1/services/{service}/scale", RoleOperator, api.ScaleRequest{}, api.ScaleResult{}, s.scale),
 		post("/api/v1/services/{service}/metrics", RoleOperator, api.PushedMetrics{}, api.Done{}, s.push))
@@ -66,6 +70,7 @@ func (s *Server) routes() []route {
 		post("/api/v1/services/{service}/maintenance", RoleOperator, api.MaintenanceRequest{}, api.Done{}, s.maintenance))
 	when(o.Rollouts != nil, s.rolloutRoutes()...)
 	when(o.Alerts != nil, get("/api/v1/alerts", RoleViewer, []api.Alert{}, s.alerts))
+	when(o.Silences != nil, s.silenceRoutes()...)
 	when(o.Bottlenecks != nil, get("/api/v1/bottlenecks", RoleViewer, []api.Finding{}, s.bottlenecks))
 	when(o.Cost != nil,
 		get("/api/v1/cost", RoleViewer, api.Cost{}, s.cost),
@@ -76,6 +81,13 @@ func (s *Server) routes() []route {
 	when(o.Reloader != nil, post("/api/v1/reload", RoleAdmin, nil, api.ReloadResult{}, s.reload))
 	when(o.Config != nil, get("/api/v1/config", RoleAdmin, nil, s.config))
 	return all
+}
+
+func (s *Server) silenceRoutes() []route {
+	create := post("/api/v1/silences", RoleOperator, api.SilenceRequest{}, api.Silence{}, s.silence)
+	create.status = http.StatusCreated
+	expire := route{method: http.MethodDelete, path: "/api/v1/silences/{id}", role: RoleOperator, status: http.StatusOK, answer: api.Done{}, json: s.expire}
+	return []route{get("/api/v1/silences", RoleViewer, []api.Silence{}, s.silences), create, expire}
 }
 
 func (s *Server) rolloutRoutes() []route {

@@ -51,7 +51,9 @@ type Options struct {
 	Reloader    Reloader
 	Config      Config
 	Events      Events
+	History     History
 	Alerts      Alerts
+	Silences    Silences
 	Bottlenecks Bottlenecks
 	Cost        Cost
 	Resources   Resources

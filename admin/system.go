@@ -27,6 +27,11 @@ func (s *Server) ready(*http.Request) (any, error) {
 
 func (s *Server) status(*http.Request) (any, error) { return s.opts.System.Status(), nil }
 
+func whoami(r *http.Request) (any, error) {
+	caller := CallerFrom(r.Context())
+	return api.Whoami{Name: caller.Name, Role: string(caller.Role), From: caller.From}, nil
+}
+
 func (s *Server) config(*http.Request) (any, error) { return s.opts.Config.EffectiveConfig(), nil }
 
 func (s *Server) reload(r *http.Request) (any, error) { return s.opts.Reloader.Reload(r.Context()) }

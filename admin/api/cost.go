@@ -37,6 +37,7 @@ type Recommendation struct {
 	Risk           string   `json:"risk"`       // low, medium, high, and why
 	Confidence     float64  `json:"confidence"` // 0 to 1
 	Command        string   `json:"command,omitempty"`
+	Action         *Action  `json:"action,omitempty"` // what Command calls
 }
 
 // Amounts are quantities of what instances take.

@@ -21,21 +21,51 @@ type Finding struct {
 	Evidence []Figure  `json:"evidence"`
 	Advice   string    `json:"advice"`
 	Command  string    `json:"command,omitempty"` // that does it, where gatewayd can
+	Action   *Action   `json:"action,omitempty"`  // what Command calls; nil where that changes nothing
+}
+
+// Action is the call of this API that does what a command says.
+type Action struct {
+	Method string        `json:"method"`
+	Path   string        `json:"path"`
+	Body   *ScaleRequest `json:"body,omitempty"` // nil: none is needed
 }
 
 // Alert is a threshold that is crossed now.
 type Alert struct {
-	ID        string    `json:"id"`
-	Metric    string    `json:"metric"`
-	Service   string    `json:"service"`
-	Revision  string    `json:"revision,omitempty"`
-	Instance  string    `json:"instance,omitempty"`
-	Severity  string    `json:"severity"`
-	Since     time.Time `json:"since"`
-	Value     float64   `json:"value"`
-	Threshold float64   `json:"threshold"`
-	Unit      string    `json:"unit,omitempty"`
-	Message   string    `json:"message"`
+	ID         string    `json:"id"`
+	Metric     string    `json:"metric"`
+	Service    string    `json:"service"`
+	Revision   string    `json:"revision,omitempty"`
+	Instance   string    `json:"instance,omitempty"`
+	Severity   string    `json:"severity"`
+	Since      time.Time `json:"since"`
+	Value      float64   `json:"value"`
+	Threshold  float64   `json:"threshold"`
+	Unit       string    `json:"unit,omitempty"`
+	Message    string    `json:"message"`
+	SilencedBy string    `json:"silencedBy,omitempty"` // id of the silence that keeps it from being sent
+}
+
+// Silence keeps the alerts that it matches from being sent. They are shown all the same.
+type Silence struct {
+	ID      string     `json:"id"`
+	Service string     `json:"service,omitempty"` // "shop-*" is all that begin so; "": all
+	Metric  string     `json:"metric,omitempty"`  // likewise
+	Below   string     `json:"below,omitempty"`   // only alerts less severe than this; "": all
+	Since   *time.Time `json:"since,omitempty"`   // nil for those in the config file
+	Until   time.Time  `json:"until"`
+	Comment string     `json:"comment"`
+	By      string     `json:"by"` // who made it; "config": it stands in the config file
+}
+
+// SilenceRequest makes a silence. Service or Metric is required; "*" matches everything.
+type SilenceRequest struct {
+	Service string   `json:"service,omitempty"`
+	Metric  string   `json:"metric,omitempty"`
+	Below   string   `json:"below,omitempty"`
+	For     Duration `json:"for"`
+	Comment string   `json:"comment"`
 }
 
 // Report is how the services did over a window.

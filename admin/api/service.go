@@ -13,8 +13,10 @@ type Service struct {
 	Demand       float64      `json:"demand"`   // instances that the load alone would need
 	MinInstances int          `json:"minInstances"`
 	MaxInstances int          `json:"maxInstances"`
-	RequestRate  float64      `json:"requestRate"`
+	RequestRate  float64      `json:"requestRate"` // rates and percentiles are over the last ten seconds
+	P50Ms        float64      `json:"p50Ms"`
 	P95Ms        float64      `json:"p95Ms"`
+	P99Ms        float64      `json:"p99Ms"`
 	ErrorRate    float64      `json:"errorRate"`
 	InFlight     int64        `json:"inFlight"`
 	QueueLength  int64        `json:"queueLength"`
@@ -36,10 +38,15 @@ const (
 
 // Revision is one version of a service.
 type Revision struct {
-	Version   string     `json:"version"`
-	Role      Role       `json:"role"`
-	Weight    float64    `json:"weight"` // percent of the service's traffic
-	Instances []Instance `json:"instances"`
+	Version     string     `json:"version"`
+	Role        Role       `json:"role"`
+	Weight      float64    `json:"weight"` // percent of the service's traffic
+	RequestRate float64    `json:"requestRate"`
+	P50Ms       float64    `json:"p50Ms"`
+	P95Ms       float64    `json:"p95Ms"`
+	P99Ms       float64    `json:"p99Ms"`
+	ErrorRate   float64    `json:"errorRate"`
+	Instances   []Instance `json:"instances"`
 }
 
 // InstanceState is where an instance is in its life.
@@ -64,7 +71,9 @@ type Instance struct {
 	Reason      string        `json:"reason,omitempty"` // why it is not ready
 	InFlight    int64         `json:"inFlight"`
 	RequestRate float64       `json:"requestRate"`
+	P50Ms       float64       `json:"p50Ms"`
 	P95Ms       float64       `json:"p95Ms"`
+	P99Ms       float64       `json:"p99Ms"`
 	ErrorRate   float64       `json:"errorRate"`
 	CPU         *float64      `json:"cpu,omitempty"`    // percent of what it is given
 	Memory      *float64      `json:"memory,omitempty"` // percent of what it is given

@@ -68,3 +68,10 @@ type Maintenance struct {
 type Ready struct {
 	Ready bool `json:"ready"`
 }
+
+// Whoami tells a caller who it is to the API.
+type Whoami struct {
+	Name string `json:"name"` // of the token; "local" where no tokens are configured
+	Role string `json:"role"` // viewer, operator or admin
+	From string `json:"from"` // address that the request came from
+}

@@ -34,6 +34,15 @@ func (c *Client) Service(ctx context.Context, name string) (api.Service, error) 
 	return fetch[api.Service](ctx, c, http.MethodGet, path("services", name), nil)
 }
 
+// History tells how a service fared over a window that ends now, in steps of at least step where that is kept; 0 is the finest.
+func (c *Client) History(ctx context.Context, service string, window, step time.Duration) (api.History, error) {
+	where := path("services", service, "history") + "?window=" + url.QueryEscape(window.String())
+	if step > 0 {
+		where += "&step=" + url.QueryEscape(step.String())
+	}
+	return fetch[api.History](ctx, c, http.MethodGet, where, nil)
+}
+
 // Scale scales a service by hand or gives it back to its policies.
 func (c *Client) Scale(ctx context.Context, service string, req api.ScaleRequest) (api.ScaleResult, error) {
 	return fetch[api.ScaleResult](ctx, c, http.MethodPost, path("services", service, "scale"), req)
@@ -87,6 +96,26 @@ func (c *Client) Act(ctx context.Context, id string, action api.RolloutAction) (
 // Reload makes the gateway read its config file again.
 func (c *Client) Reload(ctx context.Context) (api.ReloadResult, error) {
 	return fetch[api.ReloadResult](ctx, c, http.MethodPost, path("reload"), struct{}{})
+}
+
+// Whoami tells who the client is to the gateway.
+func (c *Client) Whoami(ctx context.Context) (api.Whoami, error) {
+	return fetch[api.Whoami](ctx, c, http.MethodGet, path("whoami"), nil)
+}
+
+// Silences returns what keeps alerts from being sent.
+func (c *Client) Silences(ctx context.Context) ([]api.Silence, error) {
+	return fetch[[]api.Silence](ctx, c, http.MethodGet, path("silences"), nil)
+}
+
+// Silence keeps alerts from being sent for a time.
+func (c *Client) Silence(ctx context.Context, req api.SilenceRequest) (api.Silence, error) {
+	return fetch[api.Silence](ctx, c, http.MethodPost, path("silences"), req)
+}
+
+// Expire ends a silence before its time.
+func (c *Client) Expire(ctx context.Context, id string) (api.Done, error) {
+	return fetch[api.Done](ctx, c, http.MethodDelete, path("silences", id), struct{}{})
 }
 
 // Alerts returns what is firing.

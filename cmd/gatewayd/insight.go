@@ -28,9 +28,9 @@ func printAlerts(w io.Writer, all []api.Alert) {
 		fmt.Fprintln(w, "no alerts")
 		return
 	}
-	t := newTable(w, "SEVERITY", "SERVICE", "INSTANCE", "METRIC", "VALUE", "THRESHOLD", "SINCE", "MESSAGE")
+	t := newTable(w, "SEVERITY", "SERVICE", "INSTANCE", "METRIC", "VALUE", "THRESHOLD", "SINCE", "SILENCED BY", "MESSAGE")
 	for _, a := range all {
-		t.row(a.Severity, a.Service, a.Instance, a.Metric, figure(a.Value, a.Unit), figure(a.Threshold, a.Unit), clock(a.Since), a.Message)
+		t.row(a.Severity, a.Service, a.Instance, a.Metric, figure(a.Value, a.Unit), figure(a.Threshold, a.Unit), clock(a.Since), a.SilencedBy, a.Message)
 	}
 	t.flush()
 }

@@ -102,8 +102,8 @@ func (c *cli) root() *cobra.Command {
 	root.SetCompletionCommandGroupID("tools")
 	group(root, "serve", c.runCommand(), c.validateCommand(), c.schemaCommand())
 	group(root, "client", c.statusCommand(), c.scaleCommand(), c.deployCommand(), c.rolloutCommand(), c.rollbackCommand(),
-		c.drainCommand(), c.undrainCommand(), c.maintenanceCommand(), c.eventsCommand(), c.alertsCommand(), c.bottlenecksCommand(),
-		c.costCommand(), c.reportCommand(), c.metricsCommand(), c.reloadCommand(), c.topCommand(), c.healthcheckCommand())
+		c.drainCommand(), c.undrainCommand(), c.maintenanceCommand(), c.eventsCommand(), c.alertsCommand(), c.silenceCommand(), c.bottlenecksCommand(),
+		c.costCommand(), c.reportCommand(), c.metricsCommand(), c.reloadCommand(), c.topCommand(), c.whoamiCommand(), c.healthcheckCommand())
 	group(root, "tools", c.simulateCommand(), c.demoCommand(), c.versionCommand(), c.guardCommand())
 	markUsage(root)
 	return root

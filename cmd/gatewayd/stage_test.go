@@ -40,7 +40,7 @@ func newStage(t *testing.T) (s *stage, address string) {
 	server, err := admin.New(admin.Options{
 		Access: admin.Access{Tokens: []admin.Token{{Name: "test", Role: admin.RoleAdmin, Value: "secret"}}},
 		System: s, Services: s, Scaler: s, Rollouts: s, Drainer: s, Maintenance: s, Reloader: s,
-		Events: bus, Alerts: s, Bottlenecks: s, Cost: s, Reports: s,
+		Events: bus, Alerts: s, Silences: s, Bottlenecks: s, Cost: s, Reports: s,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -73,7 +73,7 @@ func (s *stage) Services() []api.Service {
 		{Name: "cart", Health: api.Healthy, Provider: "static", Version: "v1", Target: 1, Revisions: []api.Revision{{Version: "v1", Role: api.RoleStable, Weight: 100}}},
 		{
 			Name: "shop", Health: api.Degraded, Reasons: []string{"1 of 3 instances is ejected"}, Provider: "process", Version: "v1",
-			Target: 3, Demand: 2.4, MinInstances: 2, MaxInstances: 10, RequestRate: 120.25, P95Ms: 87.5, ErrorRate: 0.4, InFlight: 9, QueueLength: 1,
+			Target: 3, Demand: 2.4, MinInstances: 2, MaxInstances: 10, RequestRate: 120.25, P50Ms: 20, P95Ms: 87.5, P99Ms: 140, ErrorRate: 0.4, InFlight: 9, QueueLength: 1,
 			Revisions: []api.Revision{
 				{Version: "v1", Role: api.RoleStable, Weight: 95, Instances: []api.Instance{
 					{ID: "v1-a", Address: "127.0.0.1:9001", Weight: 1, State: api.StateReady, InFlight: 5, RequestRate: 60, P95Ms: 80, CPU: pointer(41.5), Memory: pointer(20.0)},
@@ -193,6 +193,31 @@ func (s *stage) Alerts() []api.Alert {
 		return nil
 	}
 	return []api.Alert{{ID: "a-1", Metric: "responseTime", Service: "shop", Severity: "warning", Since: moment(), Value: 1250.5, Threshold: 1000, Unit: "ms", Message: "p95 of shop is 1250.5ms"}}
+}
+
+func (s *stage) Silences(context.Context) ([]api.Silence, error) {
+	if s.failed {
+		return nil, nil
+	}
+	return []api.Silence{
+		{ID: "s-1a2b3c4d", Service: "shop", Metric: "responseTime", Since: pointer(moment()), Until: moment().Add(2 * time.Hour), Comment: "migration\x1b[2J", By: "test"},
+		{ID: "config cart  2030-01-01T00:00:00Z", Service: "cart", Below: "critical", Until: moment().Add(48 * time.Hour), Comment: "known", By: "config"},
+	}, nil
+}
+
+func (s *stage) Silence(ctx context.Context, req api.SilenceRequest) (api.Silence, error) {
+	if req.Service == "shpo" {
+		return api.Silence{}, api.Invalid("service", "there is no service %q", req.Service)
+	}
+	return api.Silence{ID: "s-5e6f7a8b", Service: req.Service, Metric: req.Metric, Below: req.Below, Since: pointer(moment()), Until: moment().Add(time.Duration(req.For)),
+		Comment: req.Comment, By: admin.CallerFrom(ctx).Name}, nil
+}
+
+func (s *stage) Expire(_ context.Context, id string) error {
+	if id != "s-1a2b3c4d" {
+		return api.NotFound("silence", id)
+	}
+	return nil
 }
 
 func (s *stage) Bottlenecks() []api.Finding {

@@ -65,7 +65,7 @@ func printStatus(w io.Writer, s api.Status) {
 		return
 	}
 	fmt.Fprintln(w)
-	t := newTable(w, "SERVICE", "HEALTH", "READY", "TARGET", "RATE", "P95", "ERRORS", "IN FLIGHT", "QUEUE", "STATE")
+	t := newTable(w, "SERVICE", "HEALTH", "READY", "TARGET", "RATE", "P50", "P95", "P99", "ERRORS", "IN FLIGHT", "QUEUE", "STATE")
 	for i := range s.Services {
 		t.row(serviceCells(&s.Services[i])...)
 	}
@@ -82,7 +82,7 @@ func printStatus(w io.Writer, s api.Status) {
 func serviceCells(s *api.Service) []string {
 	return []string{
 		s.Name, string(s.Health), strconv.Itoa(countReady(s)), strconv.Itoa(s.Target),
-		fmt.Sprintf("%.1f/s", s.RequestRate), millis(s.P95Ms), percent(s.ErrorRate),
+		fmt.Sprintf("%.1f/s", s.RequestRate), millis(s.P50Ms), millis(s.P95Ms), millis(s.P99Ms), percent(s.ErrorRate),
 		strconv.FormatInt(s.InFlight, 10), strconv.FormatInt(s.QueueLength, 10), serviceState(s),
 	}
 }
@@ -144,8 +144,8 @@ func printService(w io.Writer, s api.Service) {
 	for _, reason := range s.Reasons {
 		fmt.Fprintf(w, "  %s\n", oneLine(reason))
 	}
-	fmt.Fprintf(w, "traffic: %.1f/s, p95 %s, errors %s, %d in flight, %d queued\n",
-		s.RequestRate, millis(s.P95Ms), percent(s.ErrorRate), s.InFlight, s.QueueLength)
+	fmt.Fprintf(w, "traffic: %.1f/s, p50 %s, p95 %s, p99 %s, errors %s, %d in flight, %d queued\n",
+		s.RequestRate, millis(s.P50Ms), millis(s.P95Ms), millis(s.P99Ms), percent(s.ErrorRate), s.InFlight, s.QueueLength)
 	if state := serviceState(&s); state != "" {
 		fmt.Fprintf(w, "state: %s\n", oneLine(state))
 	}

@@ -251,7 +251,7 @@ func describeAdvice(r *advised) api.Recommendation {
 	return api.Recommendation{
 		ID: string(r.Type) + "/" + r.Service, Service: r.Service, Type: string(r.Type), Change: change, SavingPerMonth: r.Saving.Units(),
 		Evidence: r.figures, Risk: fmt.Sprintf("%s: %.2f %% of the last day's requests were slow in the replay", risk, 100*r.Risk),
-		Confidence: r.Confidence, Command: r.Command,
+		Confidence: r.Confidence, Command: r.Command, Action: adviceAction(&r.Recommendation),
 	}
 }
 

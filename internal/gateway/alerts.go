@@ -160,14 +160,15 @@ func describeAlert(a *monitor.Alert) api.Alert {
 	}
 	// More than three decimals of a measurement tell nothing.
 	return api.Alert{ID: a.ID, Metric: a.Metric, Service: a.Service, Severity: a.Severity.String(), Since: a.Since, Value: math.Round(a.Value*1000) / 1000,
-		Threshold: a.Threshold, Unit: a.Unit, Message: message}
+		Threshold: a.Threshold, Unit: a.Unit, Message: message, SilencedBy: a.SilencedBy}
 }
 
 func describeFinding(f *monitor.Finding) api.Finding {
 	out := api.Finding{ID: f.ID, Type: string(f.Type), Service: f.Service, Instance: f.Instance, Severity: f.Severity.String(), Since: f.Since,
-		Cause: f.Cause, Evidence: []api.Figure{}, Advice: f.Advice, Command: f.Command}
+		Cause: f.Cause, Evidence: []api.Figure{}, Advice: f.Advice, Command: f.Command, Action: actionOf(f.Remedy)}
 	if f.ResolvedAt != nil {
 		out.Cause += " Over since " + f.ResolvedAt.Format(time.TimeOnly) + "."
+		out.Action = nil
 	}
 	for _, e := range f.Evidence.Figures {
 		if !finite(e.Value) {

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"gatewayd/config"
@@ -66,7 +67,7 @@ func silencesOf(cfg *config.Config) []monitor.Silence {
 	var list []monitor.Silence
 	for _, s := range cfg.Monitor.Silences {
 		list = append(list, monitor.Silence{
-			ID:      fmt.Sprintf("config %s %s %s", s.Service, s.Metric, s.Until.UTC().Format(time.RFC3339)),
+			ID:      fmt.Sprintf(configSilence+"%s %s %s", s.Service, s.Metric, s.Until.UTC().Format(time.RFC3339)),
 			Service: s.Service, Metric: string(s.Metric), Until: s.Until, Comment: s.Reason, By: "config",
 		})
 	}
@@ -105,12 +106,12 @@ func plain(headers map[string]config.Secret) map[string]string {
 func (w *watch) configure(cfg *config.Config) {
 	w.cfg = cfg
 	w.monitor.SetPolicy(policyOf(cfg))
-	for _, id := range w.silences {
-		w.monitor.Unsilence(id)
+	for _, s := range w.monitor.Silences() { // those of an earlier run too
+		if strings.HasPrefix(s.ID, configSilence) {
+			w.monitor.Unsilence(s.ID)
+		}
 	}
-	w.silences = nil
 	for _, s := range silencesOf(cfg) {
 		w.monitor.Silence(s)
-		w.silences = append(w.silences, s.ID)
 	}
 }

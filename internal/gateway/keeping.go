@@ -14,6 +14,7 @@ import (
 const (
 	monitorKey    = "monitor"
 	ledgerKey     = "ledger"
+	journalKey    = "ledger-journal"
 	deliveriesKey = "deliveries"
 )
 
@@ -67,18 +68,32 @@ func (w *watch) load(now time.Time) {
 			w.g.dropDamaged(monitorKey, err)
 		}
 	}
-	w.ledger = cost.NewLedger(time.Local, now)
-	if raw, ok := w.raw(ledgerKey); ok {
-		if l, err := cost.LoadLedger(raw, time.Local); err == nil {
-			w.ledger = l
-		} else {
-			w.g.dropDamaged(ledgerKey, err)
-		}
-	}
+	w.ledger = w.loadLedger(now)
 	w.statement = w.ledger.Statement()
 	for name := range w.g.cfg.Services {
 		w.services[name] = newWatched(keptDocument[history](w.g, serviceKey(name)))
 	}
+}
+
+// loadLedger returns what was saved last, with all that the journal has since.
+func (w *watch) loadLedger(now time.Time) *cost.Ledger {
+	ledger := cost.NewLedger(time.Local, time.Time{}) // older than any journal
+	if raw, ok := w.raw(ledgerKey); ok {
+		if l, err := cost.LoadLedger(raw, time.Local); err == nil {
+			ledger = l
+		} else {
+			w.g.dropDamaged(ledgerKey, err)
+		}
+	}
+	if raw, ok := w.raw(journalKey); ok {
+		if err := ledger.Replay(raw); err != nil {
+			w.g.dropDamaged(journalKey, err)
+		}
+	}
+	if ledger.Empty() {
+		return cost.NewLedger(time.Local, now)
+	}
+	return ledger
 }
 
 func (w *watch) raw(key string) ([]byte, bool) {
@@ -98,15 +113,37 @@ func (w *watch) drop(key string) {
 // save keeps all that is worth it.
 func (w *watch) save(now time.Time) {
 	began := time.Now()
-	keep := func(key string, doc any) {
-		if err := keepDocument(w.g.watchers.kept, key, doc); err != nil {
-			w.g.log.Error("cannot keep what was learned: after a restart it is older", "document", key, "err", err)
-		}
+	w.keep(monitorKey, w.monitor)
+	if w.keep(ledgerKey, w.ledger) {
+		w.ledger.Settle()
 	}
-	keep(monitorKey, w.monitor)
-	keep(ledgerKey, w.ledger)
 	for name, s := range w.services {
-		keep(serviceKey(name), s.history)
+		w.keep(serviceKey(name), s.history)
 	}
 	w.saveAt = now.Add(max(saveEvery, saveShare*time.Since(began)))
+}
+
+// keep writes a document down, or tells that it could not.
+func (w *watch) keep(key string, doc any) bool {
+	err := keepDocument(w.g.watchers.kept, key, doc)
+	if err != nil {
+		w.g.log.Error("cannot keep what was learned: after a restart it is older", "document", key, "err", err)
+	}
+	return err == nil
+}
+
+// saveJournal keeps what was booked, so that a gateway that is killed loses no more than the last moments of instances that end with it.
+func (w *watch) saveJournal(now time.Time) {
+	if now.Before(w.journalAt) {
+		return
+	}
+	began := time.Now()
+	journal, err := w.ledger.Journal()
+	if err != nil {
+		panic("BUG: the journal of the ledger cannot be encoded: " + err.Error())
+	}
+	if journal != nil {
+		w.keep(journalKey, json.RawMessage(journal))
+	}
+	w.journalAt = now.Add(saveShare * time.Since(began))
 }

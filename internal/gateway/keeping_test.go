@@ -59,6 +59,23 @@ func TestWhatWasLearnedSurvives(t *testing.T) {
 	}
 }
 
+func TestTheLedgerSurvivesAKill(t *testing.T) {
+	g := withStore(t, "shop")
+	w := newWatch(g, adviceNow)
+	w.saveAt = adviceNow.Add(time.Hour) // nothing but the journal is kept
+	shop := seenService{name: "shop", spec: &config.Service{}, scaled: true, instances: []seenInstance{{id: "a", pool: "p", started: adviceNow, exists: true}}}
+	cfg := &config.Config{ResourcePools: []config.ResourcePool{{Name: "p", Price: config.Price{InstanceHour: 3.6}}}}
+	for i := range 11 {
+		w.account(&sighting{at: adviceNow.Add(time.Duration(i) * time.Second), cfg: cfg, services: []seenService{shop}})
+		w.saveJournal(adviceNow.Add(time.Duration(i) * time.Second))
+		w.journalAt = time.Time{}
+	}
+	// It is killed, and its instances with it.
+	if got := newWatch(g, adviceNow.Add(time.Hour)).statement.Total.Month; got != cost.FromUnits(0.01) {
+		t.Fatalf("got %s; want the ten seconds of the instance", got)
+	}
+}
+
 func TestDamagedDocumentsAreToldAndDropped(t *testing.T) {
 	f := func(key, doc string) {
 		t.Helper()
@@ -82,6 +99,7 @@ func TestDamagedDocumentsAreToldAndDropped(t *testing.T) {
 	f(monitorKey, `{"version": 99}`)
 	f(monitorKey, `[1]`)
 	f(ledgerKey, `{"version": 1, "booked": [{"date": "yesterday"}]}`)
+	f(journalKey, `{"version": 1, "booked": [{"date": "yesterday"}]}`)
 	f(serviceKey("shop"), `{"profile": 7}`)
 }
 

@@ -57,6 +57,7 @@ func (g *Gateway) startMonitoring(start func(string, func(context.Context) error
 // observe looks at everything once a second.
 func (g *Gateway) observe(now time.Time) {
 	g.measure(now)
+	g.chart(now)
 	g.place()
 	g.noteLimits(now)
 	w := &g.watchers
@@ -96,4 +97,5 @@ func (g *Gateway) addPorts(opts *admin.Options) {
 	g.registry.Add(watchCollector{&g.watchers})
 	p := ports{g}
 	opts.Alerts, opts.Bottlenecks, opts.Cost, opts.Resources, opts.Reports = p, p, p, p, p
+	opts.History, opts.Silences = p, p
 }

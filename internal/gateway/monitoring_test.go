@@ -144,7 +144,7 @@ func TestASlowInstanceIsNamedAndTold(t *testing.T) {
 	w.within(45*time.Second, "the slow instance to be named", func() bool {
 		findings, err := w.admin.Bottlenecks(ctx)
 		return err == nil && len(findings) == 1 && findings[0].Type == "slow-instance" && findings[0].Instance == victim.ID &&
-			strings.HasPrefix(findings[0].Command, "gatewayd drain demo ")
+			strings.HasPrefix(findings[0].Command, "gatewayd drain demo ") && findings[0].Action.Path == "/api/v1/services/demo/instances/"+victim.ID+"/drain"
 	})
 	alerts, err := w.admin.Alerts(ctx)
 	if err != nil || len(alerts) != 1 || alerts[0].ID != "responseTime/demo" || alerts[0].Severity != "warning" {
@@ -157,6 +157,8 @@ func TestASlowInstanceIsNamedAndTold(t *testing.T) {
 		return webhook.got(`"id":"responseTime/demo"`, `"status":"firing"`) && slack.got(`"color":"warning"`, "responseTime of demo") &&
 			manager.got("/api/v2/alerts", `"alertname":"responseTime"`, `"service":"demo"`)
 	})
+	silence := w.silenceTheAlert()
+	w.checkHistory()
 	page := w.metrics()
 	for _, want := range []string{
 		`gatewayd_alerts{service="demo",severity="warning"} 1`, `gatewayd_alerts{service="demo",severity="critical"} 0`,
@@ -176,6 +178,7 @@ func TestASlowInstanceIsNamedAndTold(t *testing.T) {
 	w.end()
 	w.run()
 	w.untilReady(3)
+	w.expireTheSilence(silence)
 	w.within(10*time.Second, "the cost of before", func() bool {
 		c, err := w.admin.Cost(ctx)
 		return err == nil && c.Month >= before && c.PerHour == 10800
@@ -258,5 +261,66 @@ func (w *world) checkReport(instance string) {
 	page, err := w.admin.ReportHTML(context.Background(), time.Hour)
 	if err != nil || !strings.Contains(string(page), "<svg") || !strings.Contains(string(page), instance) || strings.Contains(string(page), "<script") {
 		w.t.Fatalf("got a page of %d bytes, %v; want one with charts and the instance, without scripts", len(page), err)
+	}
+}
+
+// silenceTheAlert silences all warnings of demo's response time, sees it noted at the alert, and returns the id.
+func (w *world) silenceTheAlert() string {
+	w.t.Helper()
+	ctx := context.Background()
+	made, err := w.admin.Silence(ctx, api.SilenceRequest{Service: "de*", Metric: "responseTime", Below: "critical", For: api.Duration(time.Hour), Comment: "known"})
+	if err != nil || made.By != "local" || made.Until.Sub(*made.Since) != time.Hour {
+		w.t.Fatalf("got %+v, %v; want a silence of one hour by local", made, err)
+	}
+	if alerts, err := w.admin.Alerts(ctx); err != nil || alerts[0].SilencedBy != made.ID {
+		w.t.Fatalf("got %+v, %v; want the alert to be silenced by %s at once", alerts, err, made.ID)
+	}
+	_, err = w.admin.Silence(ctx, api.SilenceRequest{Service: "dmeo", For: api.Duration(time.Hour), Comment: "known"})
+	if err == nil || !strings.Contains(err.Error(), `there is no service "dmeo"`) {
+		w.t.Fatalf("got %v; want a refusal of a service that is not there", err)
+	}
+	if _, err := w.admin.Silence(ctx, api.SilenceRequest{Metric: "cpu", Below: "grave", For: api.Duration(time.Hour), Comment: "known"}); err == nil {
+		w.t.Fatal("a silence below no severity was made")
+	}
+	return made.ID
+}
+
+// expireTheSilence finds it beside that of the config, as after a restart, and ends it.
+func (w *world) expireTheSilence(id string) {
+	w.t.Helper()
+	ctx := context.Background()
+	all, err := w.admin.Silences(ctx)
+	if err != nil || len(all) != 2 || all[0].ID != id || all[0].Comment != "known" || all[1].By != "config" {
+		w.t.Fatalf("got %+v, %v; want %s and that of the config", all, err, id)
+	}
+	if _, err := w.admin.Expire(ctx, all[1].ID); err == nil || !strings.Contains(err.Error(), "stands in the config file") {
+		w.t.Fatalf("got %v; want a silence of the config to stay", err)
+	}
+	if _, err := w.admin.Expire(ctx, id); err != nil {
+		w.t.Fatal(err)
+	}
+	if _, err := w.admin.Expire(ctx, id); err == nil {
+		w.t.Fatal("a silence that is over was ended again")
+	}
+}
+
+// checkHistory holds the last minutes of demo against what the test has done: 60 requests a second to three instances with a price.
+func (w *world) checkHistory() {
+	w.t.Helper()
+	h, err := w.admin.History(context.Background(), "demo", time.Minute, 0)
+	if err != nil || len(h.Points) < 10 || time.Duration(h.Step) != time.Second {
+		w.t.Fatalf("got %d points of %s, %v; want a minute of seconds", len(h.Points), h.Step, err)
+	}
+	p := h.Points[len(h.Points)-1]
+	if p.P50Ms == nil || *p.P50Ms > *p.P95Ms || *p.P95Ms > *p.P99Ms || p.RequestRate < 10 || p.Ready != 3 || p.Target != 3 || p.Weights["v1"] != 100 || p.CostPerHour == nil {
+		w.t.Fatalf("got %+v; want the load, ordered percentiles, three instances and their cost", p)
+	}
+	for i := 1; i < len(h.Points); i++ {
+		if !h.Points[i].Time.After(h.Points[i-1].Time) {
+			w.t.Fatalf("point %d is not after the one before: %v, %v", i, h.Points[i-1].Time, h.Points[i].Time)
+		}
+	}
+	if _, err := w.admin.History(context.Background(), "nope", time.Minute, 0); err == nil {
+		w.t.Fatal("a service that is not there has a history")
 	}
 }

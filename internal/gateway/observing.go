@@ -24,7 +24,6 @@ type watch struct {
 	happened *events.Subscription
 	own      ownLoad
 	cfg      *config.Config
-	silences []string                            // of the config, by ID
 	budget   map[string]bool                     // budget alerts that fire, by kind
 	middles  [histogram.NumBuckets]time.Duration // of the buckets of a histogram
 
@@ -32,6 +31,7 @@ type watch struct {
 	profiled  time.Time
 	sized     time.Time
 	saveAt    time.Time
+	journalAt time.Time // of the ledger
 }
 
 // watched is what the watch knows of one service.
@@ -95,6 +95,7 @@ func (w *watch) takeIn(seen *sighting) {
 	w.account(seen)
 	w.assertConfig(seen.rejected)
 	w.conclude(now)
+	w.saveJournal(now)
 	if !now.Before(w.saveAt) {
 		w.save(now)
 	}

@@ -41,8 +41,10 @@ type service struct {
 	deploy      *deployment // under way, nil: none
 
 	past       tally // of revisions that are gone
+	totals     tally // of all revisions, as of the last measurement
 	rates      rates
 	rateWindow rateWindow
+	trend      trend
 	reserved   []string // pools of the instances that are to be started
 	taken      []taken  // what it takes of pools and limits, as of takenAt
 	takenAt    uint64
@@ -67,6 +69,9 @@ type revision struct {
 	startError    string    // of the last one
 	asked         int       // of the provider last, leaving ones included; -1: never
 	askedAt       time.Time // when
+
+	rates      rates
+	rateWindow rateWindow
 }
 
 // instance is one running copy.

@@ -7,7 +7,6 @@ import (
 
 	"gatewayd/admin/api"
 	"gatewayd/config"
-	"gatewayd/internal/histogram"
 	"gatewayd/scaler"
 )
 
@@ -59,12 +58,13 @@ func worse(a, b api.Health) api.Health {
 // describe is the service as the API shows it.
 func (s *service) describe() api.Service {
 	v := api.Service{
-		Name: s.name, Health: api.Healthy, Reasons: []string{}, Provider: providerName(s.spec), Target: s.totalWanted(),
+		Name: s.name, Health: api.Healthy, Reasons: []string{}, Provider: providerName(s.spec), Target: s.target(),
 		InFlight: s.inFlight(), QueueLength: int64(s.core.Gate.Len()), Revisions: []api.Revision{},
-		RequestRate: s.rates.requestRate, P95Ms: s.rates.p95Ms, ErrorRate: s.rates.errorRate,
+		RequestRate: s.rates.requestRate, P50Ms: s.rates.p50Ms, P95Ms: s.rates.p95Ms, P99Ms: s.rates.p99Ms, ErrorRate: s.rates.errorRate,
 	}
 	for _, r := range s.revisions {
-		rv := api.Revision{Version: r.version, Role: r.role, Weight: r.weight, Instances: []api.Instance{}}
+		rv := api.Revision{Version: r.version, Role: r.role, Weight: r.weight, Instances: []api.Instance{}, RequestRate: r.rates.requestRate,
+			P50Ms: r.rates.p50Ms, P95Ms: r.rates.p95Ms, P99Ms: r.rates.p99Ms, ErrorRate: r.rates.errorRate}
 		for _, i := range r.instances {
 			rv.Instances = append(rv.Instances, s.describeInstance(i))
 		}
@@ -106,7 +106,8 @@ func (s *service) describeInstance(i *instance) api.Instance {
 	if v.Reason == "" && i.info.State == scaler.InstanceBackoff {
 		v.Reason = fmt.Sprintf("%s; started again at %s", i.info.LastError, i.info.RetryAt.Format(time.TimeOnly))
 	}
-	v.RequestRate, v.P95Ms, v.ErrorRate = i.rates.requestRate, i.rates.p95Ms, i.rates.errorRate
+	v.RequestRate, v.ErrorRate = i.rates.requestRate, i.rates.errorRate
+	v.P50Ms, v.P95Ms, v.P99Ms = i.rates.p50Ms, i.rates.p95Ms, i.rates.p99Ms
 	u := s.usage(i)
 	if !u.CPU.At.IsZero() {
 		v.CPU = &u.CPU.Value
@@ -123,10 +124,11 @@ func (s *service) describeInstance(i *instance) api.Instance {
 
 func (s *service) describeScaling(v *api.Service) {
 	if s.scale.spec == nil {
-		v.Target, v.MinInstances, v.MaxInstances = len(s.spec.Instances), len(s.spec.Instances), len(s.spec.Instances)
+		v.MinInstances, v.MaxInstances = len(s.spec.Instances), len(s.spec.Instances)
 		return
 	}
 	v.MinInstances, v.MaxInstances = s.spec.Scaling.MinInstances, s.spec.Scaling.MaxInstances
+	v.Demand, _ = s.demand()
 	sc := &api.Scaling{Mode: api.ScalingAuto}
 	switch {
 	case s.scale.state.Hold != nil:
@@ -138,16 +140,31 @@ func (s *service) describeScaling(v *api.Service) {
 	}
 	if d := s.scale.last; d != nil {
 		sc.Last = describeDecision(d)
-		v.Demand = float64(d.Want)
-		for _, p := range d.Policies {
-			v.Demand = max(0, float64(p.Want))
-			break
-		}
-		for _, p := range d.Policies {
-			v.Demand = max(v.Demand, float64(p.Want))
-		}
 	}
 	v.Scaling = sc
+}
+
+// target is how many instances should run.
+func (s *service) target() int {
+	if s.scale.spec == nil {
+		return len(s.spec.Instances)
+	}
+	return s.totalWanted()
+}
+
+// demand is how many instances the policies want, whatever holds them back; ok is false before the first decision.
+func (s *service) demand() (instances float64, ok bool) {
+	d := s.scale.last
+	if d == nil {
+		return 0, false
+	}
+	if len(d.Policies) == 0 {
+		return float64(d.Want), true
+	}
+	for _, p := range d.Policies {
+		instances = max(instances, float64(p.Want))
+	}
+	return instances, true
 }
 
 func describeDecision(d *scaler.Decision) *api.Decision {
@@ -224,74 +241,4 @@ func providerName(spec *config.Service) string {
 		return "exec"
 	}
 	return "kubernetes"
-}
-
-// rates are figures over about the last ten seconds.
-type rates struct {
-	requestRate float64 // per second
-	p95Ms       float64
-	errorRate   float64 // percent
-}
-
-// ratesOver is how far back rates look.
-const ratesOver = 10
-
-// rateWindow holds the counters of the last seconds, one entry a second, the oldest first.
-type rateWindow struct {
-	at       []time.Time
-	requests []uint64
-	failures []uint64
-	latency  []histogram.Counts
-}
-
-// add takes in the counters as they are now and returns the rates since the oldest entry.
-func (w *rateWindow) add(now time.Time, requests, failures uint64, latency *histogram.Counts) rates {
-	w.at = append(w.at, now)
-	w.requests = append(w.requests, requests)
-	w.failures = append(w.failures, failures)
-	w.latency = append(w.latency, *latency)
-	if n := len(w.at) - 1 - ratesOver; n > 0 {
-		w.at, w.requests, w.failures = slices.Delete(w.at, 0, n), slices.Delete(w.requests, 0, n), slices.Delete(w.failures, 0, n)
-		w.latency = slices.Delete(w.latency, 0, n)
-	}
-	seconds := now.Sub(w.at[0]).Seconds()
-	if seconds <= 0 || requests < w.requests[0] {
-		return rates{}
-	}
-	done := requests - w.requests[0]
-	r := rates{requestRate: float64(done) / seconds}
-	if done > 0 && failures >= w.failures[0] {
-		r.errorRate = min(100, float64(failures-w.failures[0])/float64(done)*100)
-	}
-	window := *latency
-	if window.Count >= w.latency[0].Count {
-		window.Sub(&w.latency[0])
-		r.p95Ms = float64(window.Quantile(0.95)) / float64(time.Millisecond)
-	}
-	return r
-}
-
-// measure brings the rates of services and instances up to date, once a second.
-func (g *Gateway) measure(now time.Time) {
-	var counts histogram.Counts
-	for _, s := range g.ordered {
-		// Counters of revisions that are gone stay in the sums, which must not fall.
-		sum, requests, failures := s.past.latency, s.past.requests, s.past.errors
-		for _, r := range s.revisions {
-			r.stats.Duration.Snapshot(&counts)
-			sum.Add(&counts)
-			requests += r.stats.Requests.Load()
-			failures += r.stats.Errors.Load()
-		}
-		s.rates = s.rateWindow.add(now, requests, failures, &sum)
-		s.each(func(_ *revision, i *instance) {
-			if i.endpoint == nil {
-				i.rates, i.rateWindow = rates{}, rateWindow{}
-				return
-			}
-			st := i.endpoint.Stats(now.UnixNano())
-			i.endpoint.Latency(&counts)
-			i.rates = i.rateWindow.add(now, st.Requests, st.Failed(), &counts)
-		})
-	}
 }
