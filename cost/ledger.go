@@ -52,11 +52,14 @@ type Ledger struct {
 	last   time.Time
 	meters map[string]*meter
 	days   map[string]map[Key]*account // by date in zone
+
+	unsettled map[string]bool // dates that were booked on since the last Settle
+	changed   bool            // since the last Journal
 }
 
 // NewLedger begins a ledger at now; its days are those of zone.
 func NewLedger(zone *time.Location, now time.Time) *Ledger {
-	return &Ledger{zone: zone, since: now, last: now, meters: map[string]*meter{}, days: map[string]map[Key]*account{}}
+	return &Ledger{zone: zone, since: now, last: now, meters: map[string]*meter{}, days: map[string]map[Key]*account{}, unsettled: map[string]bool{}}
 }
 
 const dateFormat = "2006-01-02"
@@ -120,6 +123,7 @@ func (l *Ledger) book(m *meter, now time.Time) {
 
 func (l *Ledger) account(at time.Time, k Key) *account {
 	date := at.In(l.zone).Format(dateFormat)
+	l.unsettled[date], l.changed = true, true
 	day := l.days[date]
 	if day == nil {
 		day = map[Key]*account{}

@@ -108,6 +108,87 @@ func TestLedgerSumsExactly(t *testing.T) {
 	}
 }
 
+// A ledger whose process is killed at any time is what its last save and its last journal make of it.
+func TestAKilledLedgerLosesNothingOfItsJournal(t *testing.T) {
+	for seed := range uint64(20) {
+		r := rand.New(rand.NewPCG(seed, 8))
+		l := NewLedger(zone(t, []string{"UTC", "Europe/Berlin"}[seed%2]), begin)
+		saved, err := json.Marshal(l)
+		if err != nil {
+			t.Fatal(err)
+		}
+		now := begin
+		var running []Instance
+		for step := range 300 {
+			now = now.Add(time.Duration(r.Int64N(int64(20 * time.Minute))))
+			if r.IntN(3) == 0 {
+				in := one(time.Duration(step).String(), now.Add(-time.Duration(r.Int64N(int64(36*time.Hour)))))
+				in.Price.CPUHour = r.Float64()
+				running = append(running, in)
+			}
+			if r.IntN(3) == 0 && len(running) > 0 {
+				running = slices.Delete(running, 0, 1)
+			}
+			l.Observe(now, running)
+			l.Served(now, Key{Service: "shop", Revision: "v1", Pool: "p"}, r.Uint64N(3))
+			journal, err := l.Journal()
+			if err != nil {
+				t.Fatal(err)
+			}
+			again, err := LoadLedger(saved, l.zone)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if journal == nil {
+				continue // nothing was booked
+			}
+			if err := again.Replay(journal); err != nil {
+				t.Fatal(err)
+			}
+			want, _ := json.Marshal(l)
+			got, _ := json.Marshal(again)
+			if string(got) != string(want) {
+				t.Fatalf("seed %d, step %d: got\n%s\nwant\n%s", seed, step, got, want)
+			}
+			switch r.IntN(10) {
+			case 0:
+				saved = want
+				l.Settle()
+			case 1:
+				l = again // killed here
+			}
+		}
+	}
+}
+
+func TestTheJournalIsSmallAndOldOnesAreNotReplayed(t *testing.T) {
+	l := NewLedger(time.UTC, begin)
+	a := one("a", begin)
+	for day := range 100 {
+		l.Observe(begin.AddDate(0, 0, day), []Instance{a})
+	}
+	old, _ := l.Journal()
+	l.Settle()
+	l.Observe(begin.AddDate(0, 0, 100), []Instance{a})
+	journal, err := l.Journal()
+	if err != nil || len(journal) > len(old)/10 {
+		t.Fatalf("got %d bytes, %v; want a tenth of the %d of all days at most", len(journal), err, len(old))
+	}
+	if again, err := l.Journal(); again != nil || err != nil {
+		t.Fatalf("got %s, %v; want nothing, since nothing was booked", again, err)
+	}
+	before, _ := json.Marshal(l)
+	if err := l.Replay(old); err != nil {
+		t.Fatal(err)
+	}
+	if after, _ := json.Marshal(l); string(after) != string(before) {
+		t.Fatal("an old journal changed the ledger")
+	}
+	if err := l.Replay([]byte("{")); err == nil {
+		t.Fatal("got no error for a damaged journal")
+	}
+}
+
 func one(id string, started time.Time) Instance {
 	return Instance{ID: id, Service: "shop", Revision: "v1", Pool: "p", Started: started, Given: Resources{MilliCPU: 1000}, Price: Price{CPUHour: 1}}
 }

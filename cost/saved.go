@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 )
@@ -28,11 +29,52 @@ type savedAccount struct {
 
 // MarshalJSON saves the ledger exactly.
 func (l *Ledger) MarshalJSON() ([]byte, error) {
+	return l.marshal(l.days)
+}
+
+// Settle begins a new journal. It is called when what MarshalJSON gave is safe.
+func (l *Ledger) Settle() { clear(l.unsettled) }
+
+// Journal saves what changed since the last Settle, which is much less than the whole: the meters, and the days that were booked on.
+// It is nil when nothing was booked since the last Journal.
+func (l *Ledger) Journal() ([]byte, error) {
+	if !l.changed {
+		return nil, nil
+	}
+	l.changed = false
+	days := map[string]map[Key]*account{}
+	for date := range l.unsettled {
+		days[date] = l.days[date]
+	}
+	return l.marshal(days)
+}
+
+// Replay brings a ledger that was loaded up to what Journal saved after it. A journal that is older than the ledger changes nothing.
+func (l *Ledger) Replay(journal []byte) error {
+	j, err := LoadLedger(journal, l.zone)
+	if err != nil {
+		return fmt.Errorf("cannot replay the journal: %w", err)
+	}
+	if !j.last.After(l.last) {
+		return nil
+	}
+	l.since, l.last, l.meters = j.since, j.last, j.meters
+	maps.Copy(l.days, j.days)
+	for date := range j.days {
+		l.unsettled[date] = true
+	}
+	return nil
+}
+
+// Empty tells whether nothing was ever booked.
+func (l *Ledger) Empty() bool { return len(l.days) == 0 && len(l.meters) == 0 }
+
+func (l *Ledger) marshal(days map[string]map[Key]*account) ([]byte, error) {
 	s := savedLedger{Version: savedVersion, Zone: l.zone.String(), Since: l.since, Last: l.last, Meters: map[string]meter{}}
 	for id, m := range l.meters {
 		s.Meters[id] = *m
 	}
-	for date, day := range l.days {
+	for date, day := range days {
 		for k, a := range day {
 			s.Booked = append(s.Booked, savedAccount{date, k, *a})
 		}
