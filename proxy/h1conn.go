@@ -229,11 +229,17 @@ func (c *h1conn) awaitBytes(patience time.Duration) (came, timeout bool) {
 	}
 	c.fillN = 0
 	if err := c.raw.Read(c.fill); err != nil {
-		// The deadline may have passed in the moment in which a request came in: that one is still served.
-		c.raw.Control(func(fd uintptr) { timeout = !c.readIdle(fd) && isTimeout(err) })
+		timeout = c.stillSilent() && isTimeout(err)
 	}
 	c.w = c.fillN
 	return c.w > 0, timeout
+}
+
+// stillSilent looks once more after a wait has ended: its deadline may have passed in the moment in which a request came in, and that one is
+// still served.
+func (c *h1conn) stillSilent() (silent bool) {
+	c.raw.Control(func(fd uintptr) { silent = !c.readIdle(fd) })
+	return silent
 }
 
 // readIdle is the callback of awaitRequest.
