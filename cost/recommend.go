@@ -73,23 +73,33 @@ type Recommendation struct {
 	Change     Change   `json:"change"`
 }
 
-// Refusal is a change that would have saved money and was not recommended.
+// Refusal is a change that would have saved money and was not recommended. Without a Type it is about all kinds.
 type Refusal struct {
-	Type    Advice `json:"type"`
+	Type    Advice `json:"type,omitempty"`
 	Service string `json:"service"`
 	Saving  Money  `json:"savingPerMonth"`
 	Reason  string `json:"reason"`
 }
 
-// minDays of history are needed before anything is recommended.
-const minDays = 1
+// Days of history that are needed before anything is recommended, before a day is known well enough to
+// depend on its hours, and before a service is taken for dead.
+const (
+	minDays    = 1
+	dailyDays  = 3
+	retireDays = 7
+)
 
 // Recommend tells how a service could cost less, the most worthwhile first (saving
 // times confidence). What the replay refuses, by an error or because more requests
-// than MaxSlow would be slow, is told apart.
+// than MaxSlow would be slow, is told apart; so is what is missing while there is too little history.
 func Recommend(f Facts, replay Replay) ([]Recommendation, []Refusal) {
-	if f.Profile == nil || f.Profile.days() < minDays {
-		return nil, nil
+	if f.Profile == nil || len(f.Profile.Hours) == 0 {
+		return nil, []Refusal{{Service: f.Service, Reason: "nothing is known of it yet"}}
+	}
+	if n := len(f.Profile.Hours); n < minDays*24 {
+		at := f.Profile.Hours[n-1].Start.Add(time.Duration(minDays*24-n) * time.Hour)
+		return nil, []Refusal{{Service: f.Service, Reason: fmt.Sprintf("%d of %d hours of history are there: the first at %s, %s and %s after %d days, %s after %d", n, minDays*24,
+			at.In(f.zone()).Format("2006-01-02 15:04 MST"), UseSchedule, ScaleToZero, dailyDays, RetireService, retireDays)}}
 	}
 	var made []Recommendation
 	var refused []Refusal
@@ -99,7 +109,7 @@ func Recommend(f Facts, replay Replay) ([]Recommendation, []Refusal) {
 			continue
 		}
 		r.Service, r.Change.Service = f.Service, f.Service
-		r.Confidence = min(f.Profile.days()/7, 1)
+		r.Confidence = min(f.Profile.days()/retireDays, 1)
 		slow, err := replay(r.Change)
 		switch {
 		case err != nil:
@@ -130,7 +140,7 @@ func perMonth(perHour float64) Money { return Money(perHour * monthHours) }
 // retire: nobody asked for it for a week.
 func retire(f Facts) (Recommendation, bool) {
 	running := f.Profile.running()
-	if f.Profile.days() < 7 || f.Profile.requests() > 0 || running == 0 {
+	if f.Profile.days() < retireDays || f.Profile.requests() > 0 || running == 0 {
 		return Recommendation{}, false
 	}
 	return Recommendation{
@@ -144,7 +154,7 @@ func retire(f Facts) (Recommendation, bool) {
 
 // scaleToZero: there are many hours without a request.
 func scaleToZero(f Facts) (Recommendation, bool) {
-	if f.Min < 1 || f.Profile.days() < 3 || f.Profile.requests() == 0 {
+	if f.Min < 1 || f.Profile.days() < dailyDays || f.Profile.requests() == 0 {
 		return Recommendation{}, false
 	}
 	idle := 0
@@ -183,7 +193,7 @@ func lowerMinimum(f Facts) (Recommendation, bool) {
 
 // schedule: the minimum is needed for a part of the day only.
 func schedule(f Facts) (Recommendation, bool) {
-	if f.Profile.days() < 3 || f.Profile.need(1) < f.Min || f.Min < 2 {
+	if f.Profile.days() < dailyDays || f.Profile.need(1) < f.Min || f.Min < 2 {
 		return Recommendation{}, false
 	}
 	need := f.needByHour()

@@ -206,6 +206,24 @@ func TestRecommendIsCheckedByReplay(t *testing.T) {
 	f(0, errNoTrace, 0, "it could not be tried: no trace")
 }
 
+func TestTooLittleHistoryIsTold(t *testing.T) {
+	f := func(p *Profile, want string) {
+		t.Helper()
+		made, refused := Recommend(Facts{Service: "shop", Profile: p}, nil)
+		if len(made) != 0 || len(refused) != 1 || refused[0].Service != "shop" || refused[0].Type != "" || refused[0].Reason != want {
+			t.Fatalf("got %+v, %+v; want %q", made, refused, want)
+		}
+	}
+	f(nil, "nothing is known of it yet")
+	f(&Profile{}, "nothing is known of it yet")
+	p := &Profile{}
+	at := time.Date(2026, 3, 10, 9, 20, 0, 0, time.UTC)
+	for hour := range 3 {
+		p.Add(at.Add(time.Duration(hour)*time.Hour), 1, 1, 1)
+	}
+	f(p, "3 of 24 hours of history are there: the first at 2026-03-11 08:00 UTC, schedule and scale-to-zero after 3 days, dead-service after 7")
+}
+
 type testError string
 
 func (e testError) Error() string { return string(e) }

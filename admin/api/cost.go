@@ -11,6 +11,7 @@ type Cost struct {
 	IdlePercent     float64       `json:"idlePercent"`             // paid for and not used
 	MonthlyBudget   *float64      `json:"monthlyBudget,omitempty"` // as configured
 	Services        []ServiceCost `json:"services"`
+	Withheld        []Withheld    `json:"withheld"` // what is not recommended, and why
 }
 
 // ServiceCost is the part of one revision in one pool.
@@ -38,6 +39,14 @@ type Recommendation struct {
 	Confidence     float64  `json:"confidence"` // 0 to 1
 	Command        string   `json:"command,omitempty"`
 	Action         *Action  `json:"action,omitempty"` // what Command calls
+}
+
+// Withheld is a recommendation that was not made: its replay broke the objective, or too little is known yet.
+type Withheld struct {
+	Service        string  `json:"service"`
+	Type           string  `json:"type,omitempty"` // empty: all types
+	SavingPerMonth float64 `json:"savingPerMonth"` // that it would have brought; 0: unknown
+	Reason         string  `json:"reason"`
 }
 
 // Amounts are quantities of what instances take.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -116,6 +117,13 @@ func printCost(w io.Writer, r costReport) {
 		if rec.Command != "" {
 			fmt.Fprintf(w, "  command: %s\n", oneLine(rec.Command))
 		}
+	}
+	for _, h := range r.Withheld {
+		what := cmp.Or(h.Type, "anything")
+		if h.SavingPerMonth > 0 {
+			what += fmt.Sprintf(", which would save %s a month", money(r.Currency, h.SavingPerMonth))
+		}
+		fmt.Fprintf(w, "not recommended for %s: %s: %s\n", oneLine(h.Service), what, oneLine(h.Reason))
 	}
 }
 

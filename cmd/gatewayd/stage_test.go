@@ -237,6 +237,9 @@ func (s *stage) Cost() api.Cost {
 		Services: []api.ServiceCost{
 			{Service: "shop", Revision: "v1", Pool: "on-demand", Instances: 2, PerHour: 0.084, Today: 1, Month: 30, Per1000Requests: pointer(0.0002), IdlePercent: 35},
 			{Service: "cart", Revision: "v1", Pool: "spot", Instances: 1, PerHour: 0.042, Today: 0.5, Month: 10.25},
+		}, Withheld: []api.Withheld{
+			{Service: "shop", Type: "lower-minimum", SavingPerMonth: 30, Reason: "4% of the requests would be slow, 1% may be"},
+			{Service: "cart", Reason: "3 of 24 hours of history are there"},
 		}}
 }
 

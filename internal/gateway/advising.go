@@ -17,7 +17,10 @@ import (
 )
 
 // advice is how services could cost less. It is immutable once stored.
-type advice struct{ made []advised }
+type advice struct {
+	made     []advised
+	withheld []api.Withheld
+}
 
 // advised is one recommendation with the figures that it rests on.
 type advised struct {
@@ -26,7 +29,7 @@ type advised struct {
 }
 
 const (
-	adviseFirst = time.Minute
+	adviseFirst = 10 * time.Second
 	adviseEvery = 10 * time.Minute
 )
 
@@ -50,7 +53,7 @@ func (g *Gateway) advise(ctx context.Context) error {
 		case <-t.C:
 		}
 		if subjects, err := g.subjects(ctx); err == nil {
-			g.watchers.advice.Store(&advice{recommend(ctx, subjects)})
+			g.watchers.advice.Store(recommend(ctx, subjects))
 		}
 		t.Reset(adviseEvery)
 	}
@@ -138,21 +141,24 @@ func maxSlow(spec *config.Service) float64 {
 }
 
 // recommend works out all advice, the most worthwhile first.
-func recommend(ctx context.Context, subjects []*subject) []advised {
-	var made []advised
+func recommend(ctx context.Context, subjects []*subject) *advice {
+	a := &advice{}
 	for _, sub := range subjects {
 		if ctx.Err() != nil {
 			break
 		}
-		list, _ := cost.Recommend(sub.facts, sub.replay)
-		for _, r := range list {
-			made = append(made, advised{r, sub.figures(&r)})
+		made, refused := cost.Recommend(sub.facts, sub.replay)
+		for _, r := range made {
+			a.made = append(a.made, advised{r, sub.figures(&r)})
+		}
+		for _, r := range refused {
+			a.withheld = append(a.withheld, api.Withheld{Service: r.Service, Type: string(r.Type), SavingPerMonth: r.Saving.Units(), Reason: r.Reason})
 		}
 	}
-	slices.SortStableFunc(made, func(a, b advised) int {
+	slices.SortStableFunc(a.made, func(a, b advised) int {
 		return cmp.Compare(float64(b.Saving)*b.Confidence, float64(a.Saving)*a.Confidence)
 	})
-	return made
+	return a
 }
 
 // maxReplayed bounds the requests of a replay, and so its time to about a second.

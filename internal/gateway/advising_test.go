@@ -43,7 +43,7 @@ func office(rate float64, need func(hour int) int) *subject {
 
 func TestAdviceIsTriedFirst(t *testing.T) {
 	sub := office(20, func(int) int { return 3 })
-	made := recommend(context.Background(), []*subject{sub})
+	made := recommend(context.Background(), []*subject{sub}).made
 	if len(made) != 2 || made[0].Type != cost.LowerMinimum || made[1].Type != cost.MovePool || made[0].Risk > 0.01 {
 		t.Fatalf("got %+v; want a lower minimum and the cheaper pool", made)
 	}
@@ -59,10 +59,15 @@ func TestAdviceThatWouldHurtIsNotMade(t *testing.T) {
 	sub := office(60, func(int) int { return 2 })
 	sub.spec.Policies = nil
 	sub.facts.Pools = nil
-	for _, r := range recommend(context.Background(), []*subject{sub}) {
+	a := recommend(context.Background(), []*subject{sub})
+	for _, r := range a.made {
 		if r.Type == cost.LowerMinimum {
 			t.Fatalf("got %+v; want none that makes requests wait", r)
 		}
+	}
+	if len(a.withheld) != 1 || a.withheld[0].Type != string(cost.LowerMinimum) || a.withheld[0].SavingPerMonth != 4*730 ||
+		!strings.Contains(a.withheld[0].Reason, "of the requests would be slow, 1% may be") {
+		t.Fatalf("got %+v; want to be told why the minimum stays", a.withheld)
 	}
 }
 

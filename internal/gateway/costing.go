@@ -164,5 +164,6 @@ func (w *watch) poolCosts() []poolCost {
 func (p ports) Cost() api.Cost {
 	c := p.g.watchers.view.Load().cost
 	c.Services = append([]api.ServiceCost{}, c.Services...)
+	c.Withheld = append([]api.Withheld{}, p.g.watchers.advice.Load().withheld...)
 	return c
 }

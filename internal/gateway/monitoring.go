@@ -42,7 +42,7 @@ func (g *Gateway) openWatchers() {
 		State: keptDocument[notify.State](g, deliveriesKey), Save: func(st notify.State) error { return keepDocument(w.kept, deliveriesKey, st) },
 	})
 	w.watch = newWatch(g, g.now())
-	w.view.Store(&watchView{})
+	w.view.Store(&watchView{cost: w.watch.describeCost()})
 	w.advice.Store(&advice{})
 	w.resources.Store(&poolView{api.Resources{Pools: []api.Pool{}}})
 }

@@ -1,16 +1,16 @@
 // What the instances cost, how they could cost less, and what there is to run them on.
 
-import { copy } from '../dialogs.js'
 import { h } from '../dom.js'
 import { bytes, count, figure, money, number, percent } from '../format.js'
 import { card, command, empty, evidence, serviceLink, table } from './parts.js'
 
 /** costView describes the page. */
-export function costView({ gateway }) {
+export function costView(page) {
+  const { gateway } = page
   return [
     h('h1', {}, 'Cost'),
     gateway.cost ? costs(gateway.cost) : gateway.has('/api/v1/cost') && empty('Asking …'),
-    gateway.recommendations && recommendations(gateway.recommendations, gateway.cost?.currency),
+    gateway.recommendations && recommendations(page, gateway.cost),
     gateway.resources && pools(gateway.resources, gateway.cost?.currency),
   ]
 }
@@ -40,13 +40,18 @@ function costs(cost) {
   ]
 }
 
-function recommendations(list, currency) {
-  return card('Recommendations', null, list.length === 0 ? empty('Nothing would save money and keep the objectives.') : h('ul', { class: 'problems' }, list.map(r => h('li', { key: r.id },
-    h('p', { class: 'line' }, h('b', { class: 'saving' }, `saves ${money(r.savingPerMonth, currency)} a month`), serviceLink(r.service), h('span', {}, r.type), h('small', {}, `${percent(r.confidence * 100)} sure`)),
-    h('p', {}, r.change),
-    evidence(r.evidence, figure),
-    h('p', { class: 'quiet' }, `Risk: ${r.risk}`),
-    command(r.command, copy)))))
+function recommendations(page, { currency, withheld = [] } = {}) {
+  const list = page.gateway.recommendations
+  return card('Recommendations', null, list.length === 0 && withheld.length === 0 ? empty('Nothing would save money and keep the objectives.') : h('ul', { class: 'problems' },
+    list.map(r => h('li', { key: r.id },
+      h('p', { class: 'line' }, h('b', { class: 'saving' }, `saves ${money(r.savingPerMonth, currency)} a month`), serviceLink(r.service), h('span', {}, r.type), h('small', {}, `${percent(r.confidence * 100)} sure`)),
+      h('p', {}, r.change),
+      evidence(r.evidence, figure),
+      h('p', { class: 'quiet' }, `Risk: ${r.risk}`),
+      command(r, page))),
+    withheld.map(r => h('li', { key: `withheld ${r.type} ${r.service}` },
+      h('p', { class: 'line' }, h('b', {}, 'not recommended'), serviceLink(r.service), r.type && h('span', {}, r.type), r.savingPerMonth > 0 && h('small', {}, `would save ${money(r.savingPerMonth, currency)} a month`)),
+      h('p', { class: 'quiet' }, r.reason)))))
 }
 
 function pools({ pools: all, limits }, currency) {
