@@ -15,6 +15,7 @@ type load struct {
 	body   int
 	reopen bool
 	reload bool // once a second
+	hybrid bool // the client offers key agreement with ML-KEM as well
 	quick  bool // part of a quick run
 	skipGo bool // Caddy and net/http's proxy sit this one out
 }
@@ -79,4 +80,5 @@ var loads = []load{
 	{name: "64 connections, 128 B", setup: withTLS, conns: 64, path: "/128", quick: true},
 	{name: "64 connections, 64 KiB", setup: withTLS, conns: 64, path: "/65536"},
 	{name: "a handshake for each request, 128 B", setup: withTLS, conns: 32, path: "/128", reopen: true},
+	{name: "the same, ML-KEM offered as well", setup: withTLS, conns: 32, path: "/128", reopen: true, hybrid: true},
 }

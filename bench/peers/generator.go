@@ -18,6 +18,7 @@ type traffic struct {
 	request  []byte
 	reopen   bool // a connection for each request
 	tls      bool
+	hybrid   bool    // see load
 	rate     float64 // requests per second, open loop; 0: each connection sends its next request when it has the last answer
 	duration time.Duration
 }

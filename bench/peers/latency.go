@@ -1,9 +1,6 @@
 package main
 
-import (
-	"runtime"
-	"time"
-)
+import "time"
 
 // headroom is how much more than the fixed rate a proxy must have carried to be measured at it. One that falls behind is still
 // working off its backlog when the next one's turn comes.
@@ -78,25 +75,4 @@ func cpuOf(all []*proxy) (total time.Duration) {
 		total += p.proc.cpu()
 	}
 	return total
-}
-
-// idleMemory opens connections to each proxy that then wait for their next request.
-func (r *run) idleMemory(all []*proxy) error {
-	n := idleConnections()
-	if n < wantIdle {
-		r.note("%d idle connections in place of %d: the limit of open files is %d and cannot be raised", n, wantIdle, fileLimit())
-	}
-	runtime.GC()
-	for _, p := range all {
-		before := p.proc.memory()
-		stop, err := idle(p.addr, n, load{path: "/128"}.request())
-		if err != nil {
-			return err
-		}
-		time.Sleep(2 * time.Second)
-		after := p.proc.memory()
-		stop()
-		r.idle = append(r.idle, idleCost{p.name, n, float64(after-before) / float64(n), after})
-	}
-	return nil
 }

@@ -7,6 +7,7 @@ import (
 
 const (
 	wantIdle       = 10000 // connections to each proxy whose memory is measured
+	wantIdleTLS    = 2000  // the same over TLS; each takes a handshake
 	maxConnections = 11000 // that nginx and HAProxy are configured for
 	wantFiles      = 65536
 	spareFiles     = 500 // of a process that holds the idle connections

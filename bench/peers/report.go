@@ -99,7 +99,7 @@ func (r *run) write() error {
 		r.began.UTC().Format("2006-01-02 15:04 UTC"), kind, r.rounds, r.slice, time.Since(r.began).Round(time.Second))
 	fmt.Fprintf(&b, "%s\n\n", r.machine())
 	b.WriteString("CPU is user and system time of the proxy's processes, in microseconds per request: median (lowest–highest). A ratio is the median over the rounds\nof gatewayd's CPU by the peer's in the same round; below 1 gatewayd needs less. Other work on the machine falls on all alike, so the ratios mean something and the figures\nlittle. A first round warms up and is not counted. gatewayd measures, checks health, balances by least connections, detects outliers, retries and sets deadlines all the while.\n" +
-		"Under TLS 1.3 all have the same ECDSA P-256 certificate, AES-128-GCM and X25519, with plain HTTP to the upstream; handshakes are full ones, tickets are issued as each does\nby itself and never used. gatewayd does not speak HTTP/2 to clients, so there is nothing of it to compare.\n")
+		"Under TLS 1.3 all have the same ECDSA P-256 certificate, AES-128-GCM and X25519, with plain HTTP to the upstream; handshakes are full ones, tickets are issued as each does\nby itself and never used. With ML-KEM offered as well, those take it that know it: gatewayd, Caddy and net/http, not OpenSSL 3.0. gatewayd does not speak HTTP/2 to clients, so there is nothing of it to compare.\n")
 	r.writeCosts(&b)
 	r.writeRates(&b)
 	r.writeDelays(&b)
@@ -190,9 +190,9 @@ func (r *run) writeIdle(b *strings.Builder) {
 	if len(r.idle) == 0 {
 		return
 	}
-	b.WriteString("\n## Memory of idle connections\n\nAnonymous resident memory; each connection has carried one request; measured first, on fresh processes.\n\n| proxy | connections | bytes per connection | whole process, MiB |\n|---|---|---|---|\n")
+	b.WriteString("\n## Memory of idle connections\n\nAnonymous resident memory; each connection has carried one request; measured first, on fresh processes.\n\n| | proxy | connections | bytes per connection | whole process, MiB |\n|---|---|---|---|---|\n")
 	for _, i := range r.idle {
-		fmt.Fprintf(b, "| %s | %d | %.0f | %.1f |\n", i.proxy, i.n, i.bytes, float64(i.whole)/(1<<20))
+		fmt.Fprintf(b, "| %s | %s | %d | %.0f | %.1f |\n", i.setup, i.proxy, i.n, i.bytes, float64(i.whole)/(1<<20))
 	}
 }
 

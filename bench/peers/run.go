@@ -41,6 +41,7 @@ type delay struct {
 
 // idleCost is the memory of connections that wait.
 type idleCost struct {
+	setup string
 	proxy string
 	n     int
 	bytes float64 // per connection
@@ -117,7 +118,7 @@ func (r *run) one(s setup) error {
 	defer stopProxies(all)
 	time.Sleep(time.Second) // health checks
 	if r.takesIdle(s) {
-		if err := r.idleMemory(all); err != nil {
+		if err := r.idleMemory(s, all); err != nil {
 			return err
 		}
 	}
@@ -138,13 +139,13 @@ func (r *run) one(s setup) error {
 
 // takesIdle tells whether the memory of idle connections is measured: first of all, while the proxies hold nothing from before.
 func (r *run) takesIdle(s setup) bool {
-	return s.name == oneCore && !r.quick && strings.Contains("idle", r.only)
+	return (s.name == oneCore || s.tls) && !r.quick && strings.Contains("idle", r.only)
 }
 
 // measure runs the rounds of one case. Within a round the proxies take turns, from another one each time.
 func (r *run) measure(l load, s setup, all []*proxy) error {
 	ln := line{load: l, cost: map[string][]float64{}, rate: map[string][]float64{}, sent: map[string]outcome{}}
-	t := traffic{conns: l.conns, request: l.request(), reopen: l.reopen, tls: s.tls, duration: r.slice}
+	t := traffic{conns: l.conns, request: l.request(), reopen: l.reopen, tls: s.tls, hybrid: l.hybrid, duration: r.slice}
 	for round := range r.rounds + 1 {
 		for i := range all {
 			p := all[(round+i)%len(all)]

@@ -59,12 +59,14 @@ type forgetful struct{}
 func (forgetful) Get(string) (*tls.ClientSessionState, bool) { return nil, false }
 func (forgetful) Put(string, *tls.ClientSessionState)        {}
 
-// clientTLS offers one way only of agreeing on a key, since the proxies know different ones beside it, of different cost.
-func clientTLS() *tls.Config {
-	return &tls.Config{
-		ServerName: certHost, InsecureSkipVerify: true, ClientSessionCache: forgetful{},
-		MinVersion: tls.VersionTLS13, CurvePreferences: []tls.CurveID{tls.X25519},
+// clientTLS offers one way only of agreeing on a key unless hybrid, since the proxies know different ones beside it, of different cost.
+func clientTLS(hybrid bool) *tls.Config {
+	c := &tls.Config{ServerName: certHost, InsecureSkipVerify: true, ClientSessionCache: forgetful{}, MinVersion: tls.VersionTLS13}
+	c.CurvePreferences = []tls.CurveID{tls.X25519}
+	if hybrid {
+		c.CurvePreferences = []tls.CurveID{tls.X25519MLKEM768, tls.X25519}
 	}
+	return c
 }
 
 // secureConn is one connection of generateTLS.
@@ -85,7 +87,7 @@ func generateTLS(t traffic) (outcome, error) {
 		panic("BUG: no fixed rate over TLS")
 	}
 	began := time.Now()
-	config := clientTLS()
+	config := clientTLS(t.hybrid)
 	conns := make([]secureConn, t.conns)
 	errs := make([]error, t.conns)
 	var wg sync.WaitGroup
