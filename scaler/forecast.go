@@ -10,26 +10,32 @@ import (
 type model struct {
 	name string
 	at   func(o *outlook, sr *series, h time.Duration, now time.Time) float64
+	// most is how many times the load now a forecast may be, 30 s ahead: a trend
+	// may break at any moment, a cycle was there before.
+	most float64
 }
 
 // models are judged by what capacity it would have taken to be safe with them; the one
 // that took the least is used, so that a trend or a season counts only where it beats
 // the plain means.
 var models = [modelCount]model{
-	{"mean of 15 s", mean(15 * time.Second)},
-	{"mean of 60 s", mean(time.Minute)},
-	{"mean of 5 min", mean(5 * time.Minute)},
-	{"mean of 8 min", mean(8 * time.Minute)},
-	{"trend of 40 s", trend(40*time.Second, 1)},
-	{"trend of 80 s", trend(80*time.Second, 1)},
-	{"damped trend of 80 s", trend(80*time.Second, 0.5)},
-	{"trend of 3 min", trend(3*time.Minute, 1)},
-	{"time of day", season},
+	{"mean of 15 s", mean(15 * time.Second), trendMost},
+	{"mean of 60 s", mean(time.Minute), trendMost},
+	{"mean of 5 min", mean(5 * time.Minute), trendMost},
+	{"mean of 8 min", mean(8 * time.Minute), trendMost},
+	{"trend of 40 s", trend(40*time.Second, 1), trendMost},
+	{"trend of 80 s", trend(80*time.Second, 1), trendMost},
+	{"damped trend of 80 s", trend(80*time.Second, 0.5), trendMost},
+	{"trend of 3 min", trend(3*time.Minute, 1), trendMost},
+	{"time of day", season(&daily), seasonMost},
+	{"time of hour", season(&hourly), seasonMost},
 }
 
 const (
-	modelCount = 9
+	modelCount = 10
 	shortMean  = 15 * time.Second
+	trendMost  = 1.25
+	seasonMost = 4
 )
 
 func mean(w time.Duration) func(*outlook, *series, time.Duration, time.Time) float64 {
@@ -50,14 +56,16 @@ func trend(span time.Duration, damping float64) func(*outlook, *series, time.Dur
 	}
 }
 
-// season expects the same rise as at this time on the days before.
-func season(o *outlook, sr *series, h time.Duration, now time.Time) float64 {
-	base := sr.mean(shortMean)
-	then, soon := o.Day.at(now), o.Day.at(now.Add(h))
-	if then <= 0 || soon <= then {
-		return base
+// season expects the same rise as at this point of the cycle before.
+func season(c *cycle) func(*outlook, *series, time.Duration, time.Time) float64 {
+	return func(o *outlook, sr *series, h time.Duration, now time.Time) float64 {
+		base, p := sr.mean(shortMean), c.of(o)
+		then, soon := p.at(c, now.Add(-shortMean/2)), p.at(c, now.Add(h))
+		if then <= 0 || soon <= then {
+			return base
+		}
+		return base * soon / then
 	}
-	return base * soon / then
 }
 
 const (
@@ -74,6 +82,7 @@ const (
 type outlook struct {
 	Bands [bandCount]*band `json:"bands"`
 	Day   profile          `json:"day"`
+	Hour  profile          `json:"hour"` // jobs that clients run on the hour
 
 	pending [pendingCount]promise // a ring
 	head, n int
@@ -97,8 +106,11 @@ func (o *outlook) bandOf(load float64) *band {
 	k := min(int(math.Log2(math.Max(load, 1))/bandWidth), bandCount-1)
 	if o.Bands[k] == nil {
 		o.Bands[k] = &band{}
-		for i := range o.Bands[k].Errors {
-			o.Bands[k].Errors[i].begin(0.1, 60)
+	}
+	for i := range o.Bands[k].Errors {
+		// Also of a model that the gateway which kept this did not have.
+		if e := &o.Bands[k].Errors[i]; e.Sum == 0 {
+			e.begin(0.1, 60)
 		}
 	}
 	return o.Bands[k]
@@ -107,7 +119,8 @@ func (o *outlook) bandOf(load float64) *band {
 // observe makes forecasts for h ahead now and then, and compares those that are due
 // with what came. service turns rates into erlangs.
 func (o *outlook) observe(sr *series, h time.Duration, service float64, now time.Time) {
-	o.Day.record(sr, now)
+	o.Day.record(&daily, sr, now)
+	o.Hour.record(&hourly, sr, now)
 	if sr.known() < 20*time.Second {
 		o.n = 0
 		return
@@ -143,62 +156,4 @@ func (p *promise) settle(sr *series) {
 		}
 	}
 	b.Best = best
-}
-
-// profile is the mean rate by the time of day (UTC), newer days counting for more.
-type profile struct {
-	Rates []float64 `json:"rates,omitempty"` // per second; 0: not known
-
-	slot int
-	sum  float64
-	n    int
-}
-
-const (
-	profileSlots = 288
-	profileSlot  = 24 * time.Hour / profileSlots
-)
-
-func (d *profile) record(sr *series, now time.Time) {
-	slot := int(sinceMidnight(now) / profileSlot)
-	if slot != d.slot {
-		d.keep()
-		d.slot, d.sum, d.n = slot, 0, 0
-	}
-	d.sum += sr.mean(shortMean)
-	d.n++
-}
-
-func (d *profile) keep() {
-	if d.n == 0 {
-		return
-	}
-	if d.Rates == nil {
-		d.Rates = make([]float64, profileSlots)
-	}
-	r := &d.Rates[d.slot]
-	if m := d.sum / float64(d.n); *r == 0 {
-		*r = m
-	} else {
-		*r += (m - *r) / 2
-	}
-}
-
-// at is the rate usual at t, linear between the middles of the slots; 0 where nothing is known.
-func (d *profile) at(t time.Time) float64 {
-	if len(d.Rates) != profileSlots {
-		return 0
-	}
-	x := float64(sinceMidnight(t))/float64(profileSlot) - 0.5
-	k := int(math.Floor(x))
-	a, b := d.Rates[(k+profileSlots)%profileSlots], d.Rates[(k+1)%profileSlots]
-	if a == 0 || b == 0 {
-		return 0
-	}
-	f := x - float64(k)
-	return a*(1-f) + b*f
-}
-
-func sinceMidnight(t time.Time) time.Duration {
-	return time.Duration(((t.UnixNano() % int64(24*time.Hour)) + int64(24*time.Hour)) % int64(24*time.Hour))
 }

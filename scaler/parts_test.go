@@ -158,6 +158,36 @@ func TestSeriesTellsAJumpFromNoise(t *testing.T) {
 	}
 }
 
+// A rise that goes on is carried on to the horizon; a step and noise are not.
+func TestClimbing(t *testing.T) {
+	f := func(name string, rate func(second int) float64, want, within float64) {
+		t.Helper()
+		var sr series
+		now := time.Date(2024, 6, 3, 0, 0, 0, 0, time.UTC)
+		got := 0.0
+		for i := range 60 {
+			now = now.Add(time.Second)
+			sr.record(now, time.Second, rate(i))
+			if got = sr.climbing(30 * time.Second); want == 0 && got != 0 {
+				t.Errorf("%s: climbing to %v after %d s; want no climb", name, got, i+1)
+			}
+		}
+		if math.Abs(got-want) > within {
+			t.Errorf("%s: climbing to %v; want %v within %v", name, got, want, within)
+		}
+	}
+	f("ten more a second", func(s int) float64 { return 100 + 10*float64(s) }, 100+10*(59+30), 10)
+	f("a step", func(s int) float64 {
+		if s < 40 {
+			return 60
+		}
+		return 600
+	}, 0, 0)
+	f("a fall", func(s int) float64 { return 1000 - 10*float64(s) }, 0, 0)
+	f("up and down in 20 s", func(s int) float64 { return 300 + 50*math.Sin(float64(s)/20*2*math.Pi) }, 0, 0)
+	f("no change", func(s int) float64 { return 100 }, 0, 0)
+}
+
 func TestLateTableAgainstErlang(t *testing.T) {
 	var lt lateTable
 	q := station{slots: 4, service: 0.2, cv2: 1, wait: 0.1, slow: 0.01}
@@ -216,6 +246,12 @@ func TestModelsAreChosenBySkill(t *testing.T) {
 		}
 	}
 	f("constant", func(float64) float64 { return 300 }, func(m string) bool { return m == "mean of 5 min" || m == "mean of 8 min" })
+	f("jobs on the hour", func(t float64) float64 {
+		if math.Mod(t, 3600) < 300 {
+			return 700
+		}
+		return 300
+	}, func(m string) bool { return m == "time of hour" })
 	f("waves of two hours", func(t float64) float64 { return 300 + 200*math.Sin(t/7200*2*math.Pi) }, func(m string) bool { return m != "mean of 8 min" && m != "mean of 5 min" })
 }
 

@@ -91,3 +91,26 @@ func (sr *series) surging() bool {
 	r, ok := sr.rate(8*time.Second, before)
 	return ok && sr.risen() > 1.1*(r+sure*math.Sqrt(r/before.Seconds()))
 }
+
+// climbing is where the rate will be after h if it goes on rising as steadily as it did over the last
+// spans; 0 unless it rose in each of them. A step rises in one span only, or two, so that it is not carried on.
+func (sr *series) climbing(h time.Duration) float64 {
+	const (
+		span  = 5 * time.Second
+		spans = 4
+	)
+	if sr.known() < spans*span {
+		return 0
+	}
+	newest, _ := sr.rate(0, span)
+	rise, later := math.Inf(1), newest
+	for i := 1; i < spans; i++ {
+		r, _ := sr.rate(time.Duration(i)*span, span)
+		rise = min(rise, later-r)
+		later = r
+	}
+	if rise <= 0 {
+		return 0
+	}
+	return newest + rise*(h+span/2).Seconds()/span.Seconds()
+}

@@ -34,14 +34,14 @@ const (
 	maxPrice   = 4
 
 	drainTime = 12 * time.Second // in which a backlog is to be worked off
-	surgeRise = 1.25             // by how much a load that jumped is taken to go on rising
+	surgeRise = 1.25             // by how much a load that jumped is taken to go on rising,
+	surgeMost = 3                // and by how much at most where it has risen steadily
 
 	meanSpan    = 12 * time.Hour
 	slowHalf    = 24 * time.Hour
 	priorSpan   = 3 * time.Hour // of average load, at priorShare of the allowance, before anything is measured
 	priorShare  = 0.3
-	trendLimit  = 0.25 // by how much a forecast may exceed the load now, 30 s ahead
-	trendLimitH = 31 * time.Second
+	mostHorizon = 31 * time.Second // for which a model's most is
 )
 
 // wantSLO sizes the service so that the next instance would cost as much as the
@@ -131,16 +131,17 @@ func (z *SLOState) view(q *station, s *Sample, h time.Duration, now time.Time) v
 	recent := z.series.mean(shortMean)
 	b := z.Outlook.bandOf(recent * q.service)
 	risen := z.series.risen()
-	limit := 1 + trendLimit*math.Sqrt(h.Seconds()/trendLimitH.Seconds())
+	model := &models[b.Best]
+	limit := 1 + (model.most-1)*h.Seconds()/mostHorizon.Seconds()
 	v := view{q: q, late: &z.late, price: z.price(q), factors: b.Errors[b.Best].factors()}
-	v.load = min(models[b.Best].at(&z.Outlook, &z.series, h, now), limit*max(risen, recent))
+	v.load = min(model.at(&z.Outlook, &z.series, h, now), limit*max(risen, recent))
 	if z.series.surging() {
-		risen *= surgeRise
+		risen = max(surgeRise*risen, min(z.series.climbing(h), surgeMost*risen))
 	}
 	v.present = max(risen, recent) + float64(s.Queue)/drainTime.Seconds()
 	v.sizing = Sizing{
 		Load: recent, Forecast: max(v.load, v.present), Backlog: s.Queue, ServiceTime: 1000 * q.service,
-		Horizon: h.Seconds(), SlowPercent: 100 * ratio(z.Slow, z.Seen), Margin: v.factors[7], Model: models[b.Best].name,
+		Horizon: h.Seconds(), SlowPercent: 100 * ratio(z.Slow, z.Seen), Margin: v.factors[7], Model: model.name,
 	}
 	return v
 }

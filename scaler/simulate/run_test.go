@@ -156,6 +156,25 @@ func TestSLOOnTracesOfDifferentCharacter(t *testing.T) {
 	f(30*time.Second, 2, 6, 20)
 }
 
+// Clients that all wake on the hour are met by what was seen in the hours before.
+func TestJobsOnTheHourAreForeseen(t *testing.T) {
+	var counts []float64
+	for minute := range 12 * 60 {
+		rate := 100.
+		if minute%60 < 5 {
+			rate = 260
+		}
+		counts = append(counts, 60*rate)
+	}
+	r, err := Run(Options{Trace: &Trace{Interval: 60, Counts: counts}, Spec: SuiteSpec(), OnlySpec: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s := r.Scores[0]; s.SlowPercent > 1.2 || s.RelativeCost > 1.2 {
+		t.Errorf("%.2f %% slow at %.2f times the least cost; want at most 1.2 and 1.2", s.SlowPercent, s.RelativeCost)
+	}
+}
+
 func TestSteadyLoadIsLeftAlone(t *testing.T) {
 	r, err := Run(Options{Trace: &Trace{Interval: 60, Counts: slicesOf(60*60, 300)}, Spec: SuiteSpec(), OnlySpec: true})
 	if err != nil {
