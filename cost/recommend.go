@@ -131,6 +131,13 @@ func Recommend(f Facts, replay Replay) ([]Recommendation, []Refusal) {
 	return made, refused
 }
 
+func instances(n int) string {
+	if n == 1 {
+		return "1 instance"
+	}
+	return fmt.Sprintf("%d instances", n)
+}
+
 func percent(share float64) string { return trim(math.Round(share*10000) / 100) }
 
 func (f *Facts) perHour() Money { return f.Price.PerHour(f.Each) }
@@ -184,8 +191,8 @@ func lowerMinimum(f Facts) (Recommendation, bool) {
 	}
 	return Recommendation{
 		Type: LowerMinimum, Saving: perMonth(float64(f.Min-peak) * float64(f.perHour())),
-		What:     fmt.Sprintf("%s never needed more than %d instances: lower its minimum from %d.", f.Service, peak, f.Min),
-		Evidence: []string{fmt.Sprintf("highest need in %d hours: %d instances", len(f.Profile.Hours), f.Profile.need(1)), fmt.Sprintf("minInstances is %d", f.Min)},
+		What:     fmt.Sprintf("%s never needed more than %s: lower its minimum from %d.", f.Service, instances(peak), f.Min),
+		Evidence: []string{fmt.Sprintf("highest need in %d hours: %s", len(f.Profile.Hours), instances(f.Profile.need(1))), fmt.Sprintf("minInstances is %d", f.Min)},
 		Config:   fmt.Sprintf("services.%s.scaling.minInstances: %d", f.Service, peak),
 		Change:   Change{MinInstances: &peak},
 	}, true
@@ -215,7 +222,7 @@ func schedule(f Facts) (Recommendation, bool) {
 	}
 	return Recommendation{
 		Type: UseSchedule, Saving: perMonth(float64(saved) / 24 * float64(f.perHour())),
-		What:     fmt.Sprintf("%s needs %d instances from %02d:00 for %d hours a day, and no more than %d otherwise: use a schedule.", f.Service, f.Min, best.FromHour, best.Hours, low),
+		What:     fmt.Sprintf("%s needs %s from %02d:00 for %d h a day, and no more than %d otherwise: use a schedule.", f.Service, instances(f.Min), best.FromHour, best.Hours, low),
 		Evidence: []string{fmt.Sprintf("highest need by hour of the day over %.0f days: %v", f.Profile.days(), need)},
 		Config: fmt.Sprintf("services.%s.scaling: {minInstances: %d, policies: [{name: busy-hours, type: schedule, cron: \"0 %d * * *\", timezone: %s, minInstances: %d, duration: %dh}]}",
 			f.Service, low, best.FromHour, f.zone(), f.Min, best.Hours),
