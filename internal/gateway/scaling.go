@@ -81,9 +81,12 @@ func scalerPolicy(p *config.Policy) scaler.Policy {
 	out := scaler.Policy{
 		Name: p.Name, Type: scaler.PolicyType(p.Type), Disabled: !p.Enabled, Metric: scaler.Metric(p.TargetMetric),
 		ScaleUpThreshold: p.ScaleUpThreshold, ScaleDownThreshold: p.ScaleDownThreshold,
-		ScaleUpStep: p.ScaleUpStep, ScaleDownStep: p.ScaleDownStep, CooldownPeriod: p.CooldownPeriod,
+		ScaleUpStep: p.ScaleUpStep, ScaleDownStep: p.ScaleDownStep,
 		Target: p.Target, CronText: p.Cron, Duration: p.Duration, MinInstances: p.MinInstances,
 		Objective: scaler.Objective{WaitBelow: p.Objective.WaitBelow, Percent: float64(p.Objective.Percent)},
+	}
+	if p.Type == config.PolicyThreshold {
+		out.CooldownPeriod = p.CooldownPeriod // the other types have none, though the config's default is there
 	}
 	if p.Type == config.PolicySchedule {
 		schedule, err := cron.ParseStandard("CRON_TZ=" + p.Timezone + " " + p.Cron)
