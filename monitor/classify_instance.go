@@ -91,14 +91,18 @@ func (v *view) slow(in instanceView) (claim, bool) {
 		v.figure("cpu", in.sum.cpu.mean(), "%")), true
 }
 
-// stuck: it holds requests and answers none, while its peers answer.
+// stuck: it holds requests and answers none, while its peers answer. Requests that ended without an answer are no
+// answers; once it is known to be stuck it may hold none for a while, as when it is ejected.
 func (v *view) stuck(in instanceView) (claim, bool) {
 	var answered uint64
 	peers := v.peers(in)
 	for _, p := range peers {
-		answered += p.sum.requests
+		answered += p.sum.latency.Count()
 	}
-	if in.sum.ticks < 8 || in.sum.requests > 0 || in.sum.inFlight.mean() < 1 || answered < fewRequests*uint64(max(len(peers), 1)) {
+	if in.sum.ticks < 8 || in.sum.latency.Count() > 0 || answered < fewRequests*uint64(max(len(peers), 1)) {
+		return claim{}, false
+	}
+	if known := v.active(SlowInstance, in.id); in.sum.inFlight.mean() < v.pick(SlowInstance, in.id, 0.8, 0.1) && !(known && v.failsOnly(in)) {
 		return claim{}, false
 	}
 	return v.claim(claim{
@@ -107,6 +111,12 @@ func (v *view) stuck(in instanceView) (claim, bool) {
 		advice: "Take it out of traffic; it hangs or waits for something that its peers do not wait for.",
 		remedy: v.drain(in.id),
 	}, v.figure("in flight", in.sum.inFlight.mean(), ""), v.figure("answered", 0, ""), v.figure("answered by peers", float64(answered), "")), true
+}
+
+// failsOnly is whether all that ended of late ended without an answer.
+func (v *view) failsOnly(in instanceView) bool {
+	c := in.series.sum(v.now.Add(-errorWindow), v.now)
+	return c.errors > 0 && c.latency.Count() == 0
 }
 
 // overshare is how many times the requests it should get an instance gets, by its weight.
@@ -177,6 +187,9 @@ func failingInstances(v *view) []claim {
 			claims = append(claims, c)
 			continue
 		}
+		if _, stuck := v.stuck(in); stuck {
+			continue // what it fails are the requests that it does not answer
+		}
 		bad, all := v.errorsOf(in)
 		if bad < v.pick(FailingInstance, in.id, 5, 2) {
 			continue
@@ -190,7 +203,8 @@ func failingInstances(v *view) []claim {
 			continue
 		}
 		share, usual := bad/all, peersBad/peersAll
-		if share-usual < v.pick(FailingInstance, in.id, 0.05, 0.02) || shareZ(bad, all, peersBad, peersAll) < v.pick(FailingInstance, in.id, 4, 2.5) {
+		// Where all fail, some fail earlier or get more to do than others; that is not one instance's trouble.
+		if share < v.pick(FailingInstance, in.id, 2, 1.5)*usual || share-usual < v.pick(FailingInstance, in.id, 0.05, 0.02) || shareZ(bad, all, peersBad, peersAll) < v.pick(FailingInstance, in.id, 4, 2.5) {
 			continue
 		}
 		severity := Warning

@@ -9,9 +9,9 @@ import (
 )
 
 const (
-	onsetAfter = 8 * time.Second  // a claim becomes a finding when it held so long
-	onsetGap   = 2 * time.Second  // and failed to hold for no longer than this
-	clearAfter = 30 * time.Second // a finding is over when it did not hold for so long
+	onsetAfter = 8 * time.Second         // a claim becomes a finding when it held so long
+	onsetGap   = 1500 * time.Millisecond // and missed no more than one diagnosis: from the last that it held in to the one before now
+	clearAfter = 30 * time.Second        // a finding is over when it did not hold for so long
 )
 
 // claim is what a classifier makes of the present; it becomes a finding if it lasts.
@@ -81,6 +81,7 @@ func explains(root FindingType) []FindingType {
 // Diagnose brings all findings up to now. Call it about once a second, after the observations.
 func (m *Monitor) Diagnose(now time.Time) Diagnosis {
 	held := map[claimKey]bool{}
+	m.before, m.diagnosed = m.diagnosed, now
 	gateway := m.gateway.claims(now, m.activeIn(""))
 	m.hold(held, "", gateway, now)
 	for _, s := range m.sortedServices() {
@@ -143,7 +144,7 @@ func (m *Monitor) hold(held map[claimKey]bool, service string, claims []claim, n
 		key := claimKey{c.kind, service, c.instance}
 		held[key] = true
 		o := m.claims[key]
-		if o == nil || o.finding == nil && now.Sub(o.last) > onsetGap {
+		if o == nil || o.finding == nil && m.before.Sub(o.last) > onsetGap {
 			o = &onset{first: now}
 			m.claims[key] = o
 		}
@@ -181,7 +182,7 @@ func (m *Monitor) settle(held map[claimKey]bool, now time.Time) Diagnosis {
 	var d Diagnosis
 	for key, o := range m.claims {
 		quiet := now.Sub(o.last)
-		if !held[key] && (o.finding == nil && quiet > onsetGap || quiet >= clearAfter || m.superseded(key, held)) {
+		if !held[key] && (o.finding == nil && m.before.Sub(o.last) > onsetGap || quiet >= clearAfter || m.superseded(key, held)) {
 			if o.finding != nil {
 				over := *o.finding
 				over.ResolvedAt = &now

@@ -28,6 +28,8 @@ type Monitor struct {
 	groups     map[string]*group
 	grace      map[string]time.Time // by service: latency warnings wait until then
 	claims     map[claimKey]*onset
+	diagnosed  time.Time // when Diagnose was last called
+	before     time.Time // and when the time before
 	history    history
 }
 

@@ -9,7 +9,7 @@ const (
 	recent       = 10 * time.Second // what "now" means to a diagnosis
 	settling     = 15 * time.Second // after the number of instances changed, some figures mean nothing
 	usualAge     = 30 * time.Minute // how far back "usual" reaches
-	usualGap     = 30 * time.Second // and how much of the present it leaves out
+	usualGap     = 30 * time.Second // and how much of the present it leaves out, once something is known
 	usualCells   = 3                // ten-second steps it takes to know what is usual
 	fewRequests  = 20               // fewer say nothing about latency
 	youngRelease = 30 * time.Minute // for how long a revision is a new one
@@ -31,8 +31,12 @@ func (s *service) updateUsual(now time.Time) {
 	if now.Sub(s.usual.at) < 10*time.Second {
 		return
 	}
+	gap := usualGap
+	if !s.usual.known {
+		gap = recent // trouble that began within it is in one step of three at most
+	}
 	var rates, latencies, cpus, errors []float64
-	s.series.tiers[1].each(now.Add(-usualAge), now.Add(-usualGap), func(c *cell) {
+	s.series.tiers[1].each(now.Add(-usualAge), now.Add(-gap), func(c *cell) {
 		if c.ticks < 5 {
 			return
 		}

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"strconv"
 	"time"
@@ -36,19 +37,23 @@ func (l *ownLoad) observation(seen *sighting) monitor.GatewayObservation {
 		}
 		l.at, l.cpu = seen.at, cpu
 	}
-	if seen.at.Sub(l.countedAt) >= countFilesEvery {
-		l.countedAt, l.fds = seen.at, countFiles()
-	}
-	o.FDs = l.fds
 	var limit unix.Rlimit
 	if unix.Getrlimit(unix.RLIMIT_NOFILE, &limit) == nil && limit.Cur < 1<<31 {
 		o.FDLimit = int(limit.Cur)
 	}
+	if seen.at.Sub(l.countedAt) >= countFilesEvery {
+		l.countedAt, l.fds = seen.at, countFiles(o.FDLimit)
+	}
+	o.FDs = l.fds
 	return o
 }
 
-func countFiles() int {
+// countFiles counts the open files. To count takes one more: where there is none left, it is limit.
+func countFiles(limit int) int {
 	d, err := os.Open("/proc/self/fd")
+	if errors.Is(err, unix.EMFILE) {
+		return limit
+	}
 	if err != nil {
 		return 0
 	}
