@@ -14,7 +14,7 @@ type Listener struct {
 	// Peers whose X-Forwarded-* and Forwarded fields are believed, as CIDRs or single addresses. From all others these fields are dropped.
 	TrustedProxies []netip.Prefix `key:"trustedProxies" example:"[10.0.0.0/8]"`
 	// What one client may take.
-	Limits ListenerLimits `key:"limits" example:"{headerBytes: 32KiB, headers: 100, headerTimeout: 10s, bodyIdleTimeout: 60s, idleTimeout: 75s, maxConnections: 20000}"`
+	Limits ListenerLimits `key:"limits" example:"{headerBytes: 32KiB, headers: 100, headerTimeout: 10s, bodyIdleTimeout: 60s, idleTimeout: 75s, maxConnections: 20000, minBodyRate: 240B}"`
 	// Left out: plain HTTP.
 	TLS *ListenerTLS `key:"tls" example:"{certificates: [{cert: /etc/gatewayd/shop.pem, key: /etc/gatewayd/shop.key}]}"`
 }
@@ -35,6 +35,12 @@ type ListenerLimits struct {
 	IdleTimeout time.Duration `key:"idleTimeout" default:"75s" range:"10ms..24h"`
 	// Open connections; further ones wait in the operating system's queue.
 	MaxConnections int `key:"maxConnections" default:"20000" range:"1..10000000"`
+	// Requests on one connection, which is closed after the last one's response; 0: any number.
+	RequestsPerConnection int `key:"requestsPerConnection" default:"0" range:"0..1000000000"`
+	// The age of a connection from which on it is closed after its next response; 0: any age.
+	ConnectionAge time.Duration `key:"connectionAge" default:"0s" range:"0s..8760h"`
+	// Bytes per second that a client sends of a request body, or takes of a response, at least, on average over the time that the gateway has waited for it and after 5 seconds of such waiting. Who sends more slowly is answered with 408, who reads more slowly is cut off. 0: any rate, since a client may stream a body with long pauses on purpose.
+	MinBodyRate Size `key:"minBodyRate" default:"0" range:"0..1GiB"`
 }
 
 // ListenerTLS is how a listener speaks TLS. The certificate is chosen by the

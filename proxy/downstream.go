@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"net/netip"
 	"time"
 
 	"gatewayd/internal/message"
@@ -24,6 +25,8 @@ type downstream interface {
 	interruptBody()
 	// gone tells, without waiting, whether the client has left.
 	gone() bool
+	// localAddr returns the address that the client connected to.
+	localAddr() netip.AddrPort
 
 	// inform sends an interim response.
 	inform(a *answer) error

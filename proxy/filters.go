@@ -12,7 +12,7 @@ import (
 // applyRules does what the route says before a service is asked: redirect, preflight, rate limit.
 func (x *exchange) applyRules() (done bool, f *failure) {
 	if r := x.route.Redirect; r != nil {
-		x.ans.add("Location", r.location(x.req, x.forward.Proto))
+		x.ans.add("Location", r.location(x))
 		return true, x.reply(r.Status, nil)
 	}
 	if c := x.route.CORS; c != nil && c.preflight(x.req) {
@@ -30,7 +30,8 @@ func (x *exchange) applyRules() (done bool, f *failure) {
 }
 
 // location is where a redirect leads: the parts that are given, and those of the request else.
-func (r *Redirect) location(req *message.Request, proto string) []byte {
+func (r *Redirect) location(x *exchange) []byte {
+	req := x.req
 	if r.To != "" {
 		return []byte(r.To)
 	}
@@ -38,13 +39,16 @@ func (r *Redirect) location(req *message.Request, proto string) []byte {
 	if r.Scheme != "" || r.Host != "" {
 		scheme := r.Scheme
 		if scheme == "" {
-			scheme = proto
+			scheme = x.forward.Proto
 		}
 		b = append(b, scheme...)
 		b = append(b, "://"...)
-		if r.Host != "" {
+		switch {
+		case r.Host != "":
 			b = append(b, r.Host...)
-		} else {
+		case len(req.Host) == 0:
+			b = append(b, x.ownHost(false)...)
+		default:
 			host, _ := message.SplitPort(req.Host) // another scheme has another port
 			b = append(b, host...)
 		}

@@ -20,12 +20,12 @@ type h1body struct {
 	done    bool
 	// interrupted: a pump was ended in the middle; what is left cannot be told from the next request.
 	interrupted atomic.Bool
-	idle        time.Duration
-	head        message.Limits
+	lim         *ListenerSettings
+	pace        pace
 }
 
 func (b *h1body) begin(c *h1conn, lim *ListenerSettings) {
-	b.c, b.idle, b.head = c, lim.BodyIdleTimeout, lim.Head
+	b.c, b.lim, b.pace = c, lim, pace{}
 	b.trailer, b.chunks, b.read = b.trailer[:0], message.ChunkedReader{}, 0
 	b.interrupted.Store(false)
 	b.chunked = c.req.Chunked
@@ -52,8 +52,9 @@ func (b *h1body) gather() *failure {
 		return nil
 	}
 	for int64(c.w-c.r) < b.left {
-		c.setReadDeadline(time.Now().UnixNano()+int64(b.idle), int64(b.idle)/4)
+		began := b.limitWait(int64(c.w - c.r))
 		n, err := c.nc.Read(c.buf[c.w:]) // not more, which would move the head
+		b.waitedSince(began)
 		if c.w += n; n == 0 {
 			return failureIn(bodyFailure(err))
 		}
@@ -97,19 +98,30 @@ func (b *h1body) raw(p []byte) (int, error) {
 		c.r += n
 		return n, nil
 	}
-	b.limitWait()
+	began := b.limitWait(b.read)
 	n, err := c.nc.Read(p)
+	b.waitedSince(began)
 	if n > 0 {
 		return n, nil
 	}
 	return 0, bodyFailure(err)
 }
 
-// limitWait sets the deadline of the next read. One that interruptBody has set in the meantime stays.
-func (b *h1body) limitWait() {
-	b.c.setReadDeadline(time.Now().UnixNano()+int64(b.idle), int64(b.idle)/4)
+// limitWait sets the deadline of the next read, which begins now, after so many bytes of the body. One that interruptBody has set in the
+// meantime stays.
+func (b *h1body) limitWait(read int64) (began time.Time) {
+	began = time.Now()
+	patience := b.pace.patience(b.lim, b.lim.BodyIdleTimeout, read)
+	b.c.setReadDeadline(began.UnixNano()+int64(patience), slackOf(patience))
 	if b.interrupted.Load() {
 		b.c.nc.SetReadDeadline(past)
+	}
+	return began
+}
+
+func (b *h1body) waitedSince(began time.Time) {
+	if b.lim.MinRate > 0 {
+		b.pace.waited += time.Since(began)
 	}
 }
 
@@ -153,8 +165,10 @@ func (b *h1body) nextChunked(p []byte) (int, error) {
 
 func (b *h1body) fill() error {
 	b.c.detach()
-	b.limitWait()
-	if err := b.c.more(); err != nil {
+	began := b.limitWait(b.read)
+	err := b.c.more()
+	b.waitedSince(began)
+	if err != nil {
 		return bodyFailure(err)
 	}
 	return nil
@@ -163,7 +177,7 @@ func (b *h1body) fill() error {
 func (b *h1body) readTrailers() error {
 	c := b.c
 	for {
-		n, merr := message.ParseTrailers(c.buf[c.r:c.w], &b.trailer, b.head)
+		n, merr := message.ParseTrailers(c.buf[c.r:c.w], &b.trailer, b.lim.Head)
 		if merr != nil {
 			return failureError{failClientBadBody}
 		}

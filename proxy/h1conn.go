@@ -46,6 +46,7 @@ type h1conn struct {
 
 	cl *client // of an event loop, nil: a goroutine serves the connection, by nc
 
+	life     lifespan
 	home     *loop // that handed the connection over to a goroutine, nil: none did
 	plainRun int   // requests in a row that a loop would have carried
 }
@@ -187,9 +188,9 @@ func (c *h1conn) awaitRequest(lim *ListenerSettings, first bool) fate {
 	if first {
 		patience = lim.HeaderTimeout
 	}
-	if !first && patience > restOnGoroutine && c.mayGoBack() {
+	if !first && patience > c.server.rest && c.mayGoBack() {
 		began := time.Now()
-		switch came, timeout := c.awaitBytes(restOnGoroutine); {
+		switch came, timeout := c.awaitBytes(c.server.rest); {
 		case came:
 			c.becomeBusy()
 			return fateOn
@@ -198,7 +199,7 @@ func (c *h1conn) awaitRequest(lim *ListenerSettings, first bool) fate {
 		case c.goBack(began):
 			return fateAway
 		}
-		patience -= restOnGoroutine
+		patience -= c.server.rest
 	}
 	if came, _ := c.awaitBytes(patience); !came {
 		return fateOver
@@ -390,9 +391,8 @@ func (c *h1conn) setReadDeadline(want, slack int64) {
 	}
 }
 
-func (c *h1conn) setWriteDeadline(now int64) {
-	patience := int64(c.site.Settings.BodyIdleTimeout)
-	if t, moved := c.writeBy.moved(now+patience, patience/4); moved {
+func (c *h1conn) setWriteDeadline(now time.Time, patience time.Duration) {
+	if t, moved := c.writeBy.moved(now.UnixNano()+int64(patience), slackOf(patience)); moved {
 		c.nc.SetWriteDeadline(t)
 	}
 }
@@ -407,6 +407,20 @@ func (c *h1conn) gone() bool {
 		info, err = unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO)
 	})
 	return rerr != nil || err == nil && info.State != unix.BPF_TCP_ESTABLISHED
+}
+
+func (c *h1conn) localAddr() netip.AddrPort {
+	if c.cl != nil {
+		addr, err := syscall.Getsockname(c.cl.fd)
+		if err != nil {
+			return netip.AddrPort{}
+		}
+		return addrPort(addr)
+	}
+	if addr, ok := c.nc.LocalAddr().(*net.TCPAddr); ok {
+		return addr.AddrPort()
+	}
+	return netip.AddrPort{}
 }
 
 func isTimeout(err error) bool {

@@ -21,6 +21,7 @@ type h1reply struct {
 	aborted   bool
 	bodyless  bool
 	bytes     int64 // of body sent
+	pace      pace
 }
 
 func (w *h1reply) begin(c *h1conn) {
@@ -105,7 +106,8 @@ func (w *h1reply) start(a *answer, first []byte, last bool) error {
 // appendFraming says how long the body is and whether the connection goes on (RFC 9112 section 6.3).
 func (w *h1reply) appendFraming(out []byte, a *answer, length int64) []byte {
 	c := w.c
-	w.sentClose = a.close || c.req.Close || c.server.draining.Load()
+	last := c.life.last(&c.site.Settings, c.x.now)
+	w.sentClose = last || a.close || c.req.Close || c.server.draining.Load()
 	noBody := a.bodiless || a.status == 204 || a.status == 304 || a.status < 200
 	switch {
 	case a.status == 204 || a.status < 200:
@@ -169,9 +171,24 @@ func (w *h1reply) send(p []byte) error {
 	if cl := w.c.cl; cl != nil {
 		return cl.send(p, nil)
 	}
-	w.c.setWriteDeadline(time.Now().UnixNano())
+	began := time.Now()
+	w.c.setWriteDeadline(began, w.patience(w.bytes))
 	_, err := w.c.nc.Write(p)
+	w.waitedFor(began, 0)
 	return err
+}
+
+// patience is how long the client may take for the next piece, with which it will have been sent so many bytes of the body.
+func (w *h1reply) patience(bytes int64) time.Duration {
+	lim := &w.c.site.Settings
+	return w.pace.patience(lim, lim.BodyIdleTimeout, bytes)
+}
+
+// waitedFor counts a wait for the client that has just ended, but for the part of it in which the instance may have been what held it up.
+func (w *h1reply) waitedFor(began time.Time, instance time.Duration) {
+	if w.c.site.Settings.MinRate > 0 {
+		w.pace.waited += max(time.Since(began)-instance, 0)
+	}
 }
 
 // refuse answers a request that could not even be read, and closes.
@@ -219,9 +236,11 @@ func (c *h1conn) splice(src io.Reader, n int64) (int64, error) {
 	if c.tls != nil || c.reply.chunked {
 		return 0, errNotSpliced
 	}
-	c.setWriteDeadline(time.Now().UnixNano())
+	began := time.Now()
+	c.setWriteDeadline(began, c.reply.patience(c.reply.bytes+n)+spliceWait)
 	c.splicing = io.LimitedReader{R: src, N: n}
 	moved, err := c.tcp.ReadFrom(&c.splicing)
+	c.reply.waitedFor(began, spliceWait)
 	c.reply.bytes += moved
 	return moved, err
 }

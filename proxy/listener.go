@@ -289,7 +289,7 @@ func (l *listener) newConn(tcp *net.TCPConn) (*h1conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &h1conn{server: l.server, ln: l, nc: tcp, tcp: tcp, raw: raw, site: site}
+	c := &h1conn{server: l.server, ln: l, nc: tcp, tcp: tcp, raw: raw, site: site, life: newLifespan(time.Now())}
 	if addr, ok := tcp.RemoteAddr().(*net.TCPAddr); ok {
 		c.peer = netip.AddrPortFrom(addr.AddrPort().Addr().Unmap(), uint16(addr.Port))
 	}

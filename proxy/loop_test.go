@@ -105,7 +105,9 @@ func TestLoopKeeps(t *testing.T) {
 	t.Parallel()
 	f := func(what, request, reply string, wantOn int) {
 		t.Helper()
-		r := loopRig(t, 1, record(t, reply).addr).start()
+		r := loopRig(t, 1, record(t, reply).addr)
+		r.server.rest = time.Hour
+		r.start()
 		method, _, _ := strings.Cut(request, " ")
 		c := r.dial().send(request)
 		res, _ := c.response(method)

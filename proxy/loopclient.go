@@ -21,7 +21,8 @@ type client struct {
 	queued   bool // in loop.ready
 	closed   bool
 	keep     bool // of a response that is being flushed: the connection goes on
-	lingered int
+	lingered int32
+	place    int32  // see timers
 	dial     uint32 // the wait for a connection that is under way, 0: none
 	dials    uint32
 
@@ -35,7 +36,7 @@ type client struct {
 	f      *failure
 
 	deadline, due int64 // see timers
-	place         int
+	life          lifespan
 }
 
 type clientState uint8
@@ -64,7 +65,7 @@ const (
 
 // takeClient makes the loop serve a connection that was accepted and counted.
 func (l *loop) takeClient(fd int, ln *listener, peer netip.AddrPort) {
-	cl := &client{loop: l, fd: fd, ln: ln, peer: peer, unread: true}
+	cl := &client{loop: l, fd: fd, ln: ln, peer: peer, unread: true, life: newLifespan(l.now)}
 	site := ln.site()
 	if site == nil || l.stop || l.watch(fd, sock{client: cl}) != nil {
 		unix.Close(fd)
@@ -185,7 +186,7 @@ func (l *loop) newConn(cl *client) *h1conn {
 	} else {
 		c = &h1conn{server: l.server}
 	}
-	c.ln, c.peer, c.cl = cl.ln, cl.peer, cl
+	c.ln, c.peer, c.cl, c.life = cl.ln, cl.peer, cl, cl.life
 	c.reply.out, c.x.clock = l.out, &l.now
 	cl.c = c
 	return c
@@ -197,7 +198,7 @@ func (l *loop) giveBack(cl *client) {
 	if c == nil {
 		return
 	}
-	cl.c = nil
+	cl.c, cl.life = nil, c.life
 	l.server.bufs.release(c.buf)
 	c.x.release(l.server.bufs)
 	c.x.clock = nil

@@ -22,7 +22,7 @@ func (l *loop) readOver(cl *client) {
 		if err == unix.EAGAIN {
 			return
 		}
-		if cl.lingered += n; err != nil || n == 0 || cl.lingered > lingerBytes {
+		if cl.lingered += int32(n); err != nil || n == 0 || cl.lingered > lingerBytes {
 			l.close(cl)
 			return
 		}

@@ -10,14 +10,14 @@ import (
 func (l *loop) finish(cl *client, f *failure) {
 	if f == nil && len(cl.out) > 0 {
 		cl.state = clientFlushing
-		l.timers.set(cl, l.now.UnixNano()+int64(cl.c.site.Settings.BodyIdleTimeout))
+		l.timers.set(cl, cl.takeBy())
 		return
 	}
 	keep := cl.c.x.finish(f)
 	if len(cl.out) > 0 && !cl.c.reply.aborted { // an answer of the gateway's own that does not go out at once
 		cl.state, cl.keep = clientFlushing, keep
 		cl.f = flushed
-		l.timers.set(cl, l.now.UnixNano()+int64(cl.c.site.Settings.BodyIdleTimeout))
+		l.timers.set(cl, cl.takeBy())
 		return
 	}
 	l.afterResponse(cl, keep)
@@ -84,6 +84,12 @@ func (cl *client) send(head, body []byte) error {
 	return nil
 }
 
+// takeBy is until when the client has to take something of what waits for it.
+func (cl *client) takeBy() int64 {
+	w := &cl.c.reply
+	return cl.loop.now.UnixNano() + int64(w.patience(w.bytes-int64(len(cl.out))))
+}
+
 // keepOut copies what could not be written.
 func (cl *client) keepOut(head, body []byte) {
 	bufs := cl.loop.server.bufs
@@ -109,9 +115,10 @@ func (l *loop) flush(cl *client) {
 		l.clientGone(cl)
 		return
 	}
+	cl.c.reply.pace.waited += time.Duration(l.now.UnixNano() - cl.active)
 	cl.active = l.now.UnixNano()
 	if cl.out = cl.out[n:]; len(cl.out) > 0 {
-		l.timers.set(cl, cl.active+int64(cl.c.site.Settings.BodyIdleTimeout))
+		l.timers.set(cl, cl.takeBy())
 		return
 	}
 	l.server.bufs.release(cl.buf)

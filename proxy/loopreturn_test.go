@@ -27,7 +27,9 @@ func echoPath(t testing.TB) string {
 // A connection that was handed over goes back after some plain requests in a row, again and again, and counts as one connection all the time.
 func TestLoopTakesBack(t *testing.T) {
 	t.Parallel()
-	r := loopRig(t, 2, record(t, replyOK).addr).start()
+	r := loopRig(t, 2, record(t, replyOK).addr)
+	r.server.rest = time.Hour
+	r.start()
 	c := r.dial()
 	for range 3 {
 		c.send(postChunked).response("POST")
@@ -52,17 +54,15 @@ func TestLoopTakesBack(t *testing.T) {
 // What no loop would carry keeps a connection where it is, and so do plain requests too few in a row.
 func TestLoopDoesNotTakeBack(t *testing.T) {
 	t.Parallel()
-	f := func(what, request, reply string, change func(*rig)) {
+	f := func(what, request, reply string) {
 		t.Helper()
 		r := loopRig(t, 1, record(t, reply).addr)
-		if change != nil {
-			change(r)
-		}
+		r.server.rest = time.Hour
 		r.start()
 		c := r.dial()
 		c.send(postChunked)
 		head := "POST"
-		for range 3 * plainInARow {
+		for range plainInARow + 2 {
 			for res, _ := c.response(head); res.StatusCode < 200; res, _ = c.response(head) {
 			}
 			c.send(request)
@@ -72,10 +72,10 @@ func TestLoopDoesNotTakeBack(t *testing.T) {
 			t.Errorf("%s: got %d connections on loops; want 0", what, n)
 		}
 	}
-	f("chunked uploads", postChunked, replyOK, nil)
-	f("large uploads", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 200000\r\n\r\n"+strings.Repeat("x", 200000), replyOK, nil)
-	f("interim answers", get, "HTTP/1.1 103 Early Hints\r\n\r\n"+replyOK, nil)
-	f("large answers", get, "HTTP/1.1 200 OK\r\nContent-Length: 2097152\r\n\r\n"+strings.Repeat("x", 2<<20), nil)
+	f("chunked uploads", postChunked, replyOK)
+	f("large uploads", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 200000\r\n\r\n"+strings.Repeat("x", 200000), replyOK)
+	f("interim answers", get, "HTTP/1.1 103 Early Hints\r\n\r\n"+replyOK)
+	f("large answers", get, "HTTP/1.1 200 OK\r\nContent-Length: 2097152\r\n\r\n"+strings.Repeat("x", 2<<20))
 }
 
 // Requests that were sent ahead travel along, in both directions, and so does the client's end of stream.
@@ -111,7 +111,7 @@ func TestLoopTakesBackPipelined(t *testing.T) {
 func TestLoopTakesBackResting(t *testing.T) {
 	t.Parallel()
 	r := loopRig(t, 1, record(t, replyOK).addr)
-	r.settings.IdleTimeout = 3 * time.Second
+	r.settings.IdleTimeout, r.server.rest = 3*time.Second, 50*time.Millisecond
 	r.start()
 	stays, ends, leaves := r.dial(), r.dial(), r.dial()
 	for _, c := range []*rawClient{stays, ends, leaves} {
@@ -173,7 +173,9 @@ func TestLoopTakesBackUnderReloadAndDrain(t *testing.T) {
 	for _, end := range []string{"drain", "hand over", "shutdown"} {
 		rec := record(t, replyOK)
 		before := sockets(t)
-		r := loopRig(t, 2, rec.addr).start()
+		r := loopRig(t, 2, rec.addr)
+		r.server.rest = time.Millisecond
+		r.start()
 		started, errs := make(chan struct{}, 16), make(chan error, 16)
 		for i := range 16 {
 			nc, err := net.Dial("tcp", r.addr)

@@ -12,11 +12,11 @@ func (t *timers) set(cl *client, at int64) {
 	case cl.place == 0:
 		cl.due = at
 		t.heap = append(t.heap, cl)
-		cl.place = len(t.heap)
-		t.up(cl.place - 1)
+		cl.place = int32(len(t.heap))
+		t.up(int(cl.place) - 1)
 	case at < cl.due:
 		cl.due = at
-		t.up(cl.place - 1)
+		t.up(int(cl.place) - 1)
 	}
 }
 
@@ -51,7 +51,7 @@ func (t *timers) expired(now int64) *client {
 }
 
 func (t *timers) remove(cl *client) {
-	i := cl.place - 1
+	i := int(cl.place) - 1
 	if i < 0 {
 		return
 	}
@@ -63,9 +63,9 @@ func (t *timers) remove(cl *client) {
 	if i == last {
 		return
 	}
-	t.heap[i], moved.place = moved, i+1
+	t.heap[i], moved.place = moved, int32(i+1)
 	t.up(i)
-	t.down(moved.place - 1)
+	t.down(int(moved.place) - 1)
 }
 
 func (t *timers) up(i int) {
@@ -98,5 +98,5 @@ func (t *timers) down(i int) {
 
 func (t *timers) swap(i, j int) {
 	t.heap[i], t.heap[j] = t.heap[j], t.heap[i]
-	t.heap[i].place, t.heap[j].place = i+1, j+1
+	t.heap[i].place, t.heap[j].place = int32(i+1), int32(j+1)
 }

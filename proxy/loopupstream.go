@@ -125,18 +125,16 @@ func (l *loop) expiredWait(cl *client) {
 // awaitStream sets the deadline of a response body: the client's while it has something to take, else the instance's.
 func (l *loop) awaitStream(cl *client) {
 	cl.active = l.now.UnixNano()
-	limit := cl.c.x.view.Timeouts.StreamIdle
+	at := int64(0)
 	if len(cl.out) > 0 {
-		limit = cl.c.site.Settings.BodyIdleTimeout
+		at = cl.takeBy()
+	} else if idle := cl.c.x.view.Timeouts.StreamIdle; idle > 0 {
+		at = cl.active + int64(idle)
 	}
-	if cl.half {
-		limit = min(limit, streamSlice)
+	if cl.half && at > 0 {
+		at = min(at, cl.active+int64(streamSlice))
 	}
-	if limit == 0 {
-		l.timers.set(cl, 0)
-		return
-	}
-	l.timers.set(cl, cl.active+int64(limit))
+	l.timers.set(cl, at)
 }
 
 func (l *loop) expiredStream(cl *client) {

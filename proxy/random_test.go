@@ -44,7 +44,7 @@ func TestRandomRequests(t *testing.T) {
 			if err != nil {
 				t.Fatalf("seed %d: %q: %v", seed, got[before+i], err)
 			}
-			compareWithSender(t, []byte(request), []asRead{read})
+			compareWithSender(t, []byte(request), []asRead{read}, r.addr)
 		}
 		if n := len(rec.requests()) - before; n != len(sent) {
 			t.Fatalf("seed %d: got %d requests at the instance; want %d", seed, n, len(sent))

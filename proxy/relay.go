@@ -332,4 +332,7 @@ func (t *attempt) splice(left int64) (int64, *failure) {
 // spliceStep bounds one splice, so that deadlines move on: a client has the listener's bodyIdleTimeout for each.
 const spliceStep = 256 << 10
 
+// spliceWait is how much of a step may have been a wait for the instance: its deadline with all slack.
+const spliceWait = streamSlice + streamSlice/4
+
 var errNotSpliced = errors.New("this connection cannot splice")

@@ -27,10 +27,13 @@ func (x *exchange) appendRequestHead(dst []byte) []byte {
 	dst = append(dst, ' ')
 	dst = x.appendTarget(dst)
 	dst = append(dst, " HTTP/1.1\r\nHost: "...)
-	if route.Rewrite.Host != "" {
+	switch {
+	case route.Rewrite.Host != "":
 		dst = append(dst, route.Rewrite.Host...)
-	} else {
+	case len(req.Host) > 0:
 		dst = append(dst, req.Host...)
+	default:
+		dst = append(dst, x.ownHost(true)...)
 	}
 	dst = append(dst, "\r\n"...)
 
@@ -50,6 +53,24 @@ func (x *exchange) appendRequestHead(dst []byte) []byte {
 	dst = x.appendFraming(dst)
 	dst = x.appendForwarded(dst)
 	return append(dst, "\r\n"...)
+}
+
+// ownHost is what a request of an HTTP/1.0 client without Host is taken to be for: the address that the client connected to (RFC 9112 section
+// 3.3), with its port unless that is the scheme's own.
+func (x *exchange) ownHost(withPort bool) string {
+	addr := x.down.localAddr()
+	usual := uint16(80)
+	if x.tls != nil {
+		usual = 443
+	}
+	switch ip := addr.Addr().Unmap().WithZone(""); {
+	case withPort && addr.Port() != usual:
+		return netip.AddrPortFrom(ip, addr.Port()).String()
+	case ip.Is6():
+		return "[" + ip.String() + "]"
+	default:
+		return ip.String()
+	}
 }
 
 // appendFraming says how long the body is and what is asked of this connection.

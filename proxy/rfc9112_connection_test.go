@@ -121,8 +121,8 @@ func TestHTTP10Client(t *testing.T) {
 				t.Errorf("%q: got %s: %q at the instance; want none", extra, name, v)
 			}
 		}
-		if v := fieldLines(seen, "Host"); len(v) != 1 || v[0] != "" {
-			t.Errorf("%q: got Host %q; want one, empty", extra, v)
+		if v := fieldLines(seen, "Host"); len(v) != 1 || v[0] != r.addr {
+			t.Errorf("%q: got Host %q; want one, the address %s", extra, v, r.addr)
 		}
 	}
 }

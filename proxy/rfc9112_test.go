@@ -166,6 +166,10 @@ func TestRFC9112Taken(t *testing.T) {
 	f("3.2.2 absolute form without path", "GET http://b"+rest, "GET / HTTP/1.1", "b")
 	f("3.2.2 absolute form with query only", "GET http://b?q"+rest, "GET /?q HTTP/1.1", "b")
 	f("3.2.2 absolute form in HTTP/1.0", "GET http://b/x HTTP/1.0\r\n\r\n", "GET /x HTTP/1.1", "b")
+	f("3.3 HTTP/1.0 without Host", "GET /x HTTP/1.0\r\n\r\n", "GET /x HTTP/1.1", r.addr)
+	if seen := rec.last(t); field(seen, "X-Forwarded-Host") != "" || strings.Contains(field(seen, "Forwarded"), "host=") {
+		t.Errorf("got %q; want no host that the client did not say", seen)
+	}
 	f("3.2 IPv6", "GET / HTTP/1.1\r\nHost: [::1]:80\r\nConnection: close\r\n\r\n", "GET / HTTP/1.1", "[::1]:80")
 	f("9110 7.7 the path as it is", "GET /a//b/%2F/%7e?%7e=/../"+rest, "GET /a//b/%2F/~?%7e=/../ HTTP/1.1", "a")
 	f("9110 7.7 empty query", "GET /?"+rest, "GET /? HTTP/1.1", "a")

@@ -7,6 +7,7 @@ import (
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"gatewayd/balancer"
 	"gatewayd/internal/accesslog"
@@ -38,6 +39,7 @@ type Server struct {
 	unmatched *RouteStats // requests that no route took
 	draining  atomic.Bool
 	mirrors   chan struct{} // places for copies under way
+	rest      time.Duration // see restOnGoroutine
 
 	ctx    context.Context // ends when the server is closed: waiting requests give up
 	cancel context.CancelCauseFunc
@@ -61,7 +63,7 @@ func New(opt Options) *Server {
 	s := &Server{
 		opt: opt, bufs: newBuffers(), ctx: ctx, cancel: cancel,
 		listeners: map[string]*listener{}, conns: map[*h1conn]struct{}{},
-		mirrors: make(chan struct{}, maxMirrors), unmatched: NewRouteStats("", ""),
+		mirrors: make(chan struct{}, maxMirrors), unmatched: NewRouteStats("", ""), rest: restOnGoroutine,
 	}
 	s.snapshot.Store(&Snapshot{})
 	return s

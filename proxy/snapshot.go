@@ -27,15 +27,21 @@ type Site struct {
 	Router   *router.Router[*Route]
 }
 
-// ListenerSettings are the limits of one listener. All durations and sizes are more than 0.
+// ListenerSettings are the limits of one listener. All durations and sizes are more than 0 where nothing else is said.
 type ListenerSettings struct {
 	Head            message.Limits
 	HeaderTimeout   time.Duration // from a head's first byte to its last; the TLS handshake likewise
 	BodyIdleTimeout time.Duration // silence within a request body, or a client that takes no byte of a response
 	IdleTimeout     time.Duration // between requests
 	MaxConnections  int64
-	Trusted         *clientaddr.Trusted // peers whose word on the client is taken
-	TLS             *tls.Config         // nil: plain; replaced whole when certificates change
+
+	ConnectionRequests uint32        // after so many a connection is closed, 0: no limit
+	ConnectionAge      time.Duration // the same after this time, to a second; 0: no limit
+	MinRate            int64         // bytes/s that clients send of a body, or take of one, at least; 0: no limit
+	RateGrace          time.Duration // waiting for a client that is always allowed, whatever MinRate says; may be 0
+
+	Trusted *clientaddr.Trusted // peers whose word on the client is taken
+	TLS     *tls.Config         // nil: plain; replaced whole when certificates change
 }
 
 // Route is what a matched request has done to it.

@@ -93,6 +93,8 @@ func buildSite(lc *config.Listener, routes []config.Route, rules []router.Rule[*
 		},
 		HeaderTimeout: lc.Limits.HeaderTimeout, BodyIdleTimeout: lc.Limits.BodyIdleTimeout, IdleTimeout: lc.Limits.IdleTimeout,
 		MaxConnections: int64(lc.Limits.MaxConnections), Trusted: clientaddr.New(lc.TrustedProxies),
+		ConnectionRequests: uint32(lc.Limits.RequestsPerConnection), ConnectionAge: lc.Limits.ConnectionAge,
+		MinRate: int64(lc.Limits.MinBodyRate), RateGrace: rateGrace,
 	}}
 	if lc.TLS != nil {
 		if site.Settings.TLS, err = listenerTLS(lc.TLS); err != nil {
@@ -101,6 +103,9 @@ func buildSite(lc *config.Listener, routes []config.Route, rules []router.Rule[*
 	}
 	return site, nil
 }
+
+// rateGrace is how long a listener waits for a client's bodies before it asks for their rate.
+const rateGrace = 5 * time.Second
 
 func (s *sites) buildRoute(rc *config.Route, order map[string]int, previous *sites) (*proxy.Route, error) {
 	r := &proxy.Route{
