@@ -247,7 +247,7 @@ func (s *service) counts() (serving, starting int) {
 // buildView makes what the data path sees of the service from what the loop knows.
 func (s *service) buildView() error {
 	v := &proxy.ServiceView{
-		Service: s.core, Limit: int64(s.spec.Limits.MaxConcurrencyPerInstance), QueueTimeout: s.spec.Limits.QueueTimeout,
+		Service: s.core, Limit: int64(s.spec.Limits.MaxConcurrencyPerInstance), QueueTimeout: s.patience(),
 		Hold: s.holds(), HashKey: keySource(s.spec.Balancer.HashKey),
 		Timeouts: proxy.Timeouts{ResponseHeader: s.spec.Timeouts.ResponseHeader, StreamIdle: s.spec.Timeouts.StreamIdle},
 	}
@@ -304,6 +304,15 @@ func (s *service) buildPool(r *revision) error {
 	}
 	r.pool = pool
 	return nil
+}
+
+// patience is how long a request may wait for an instance. A hold that ends by itself is waited for, however short the queue's patience is.
+func (s *service) patience() time.Duration {
+	p := s.spec.Limits.QueueTimeout
+	if m := &s.maintenance; m.Mode == api.MaintenanceHold && m.Until != nil {
+		p += m.Until.Sub(m.Since)
+	}
+	return p
 }
 
 // holds tells whether requests wait in the queue although nobody could serve them now: during maintenance in mode hold, and

@@ -33,3 +33,24 @@ func TestRatesGoOnWhenARevisionLeaves(t *testing.T) {
 		t.Fatal("the latency of the revision that left is forgotten")
 	}
 }
+
+// A hold of half a minute turned requests away after the five seconds of the queue.
+func TestAHoldIsWaitedFor(t *testing.T) {
+	now := time.Unix(1000, 0)
+	f := func(mode api.MaintenanceMode, length, want time.Duration) {
+		t.Helper()
+		s := &service{name: "shop", spec: &config.Service{Limits: config.ServiceLimits{QueueTimeout: 5 * time.Second}}}
+		s.maintenance = api.Maintenance{Mode: mode, Since: now}
+		if length > 0 {
+			until := now.Add(length)
+			s.maintenance.Until = &until
+		}
+		if got := s.patience(); got != want {
+			t.Fatalf("%s for %s: got %s; want %s", mode, length, got, want)
+		}
+	}
+	f(api.MaintenanceHold, 30*time.Second, 35*time.Second)
+	f(api.MaintenanceHold, 0, 5*time.Second)
+	f(api.MaintenanceOn, 30*time.Second, 5*time.Second)
+	f(api.MaintenanceOff, 0, 5*time.Second)
+}
