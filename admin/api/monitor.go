@@ -73,12 +73,20 @@ type Report struct {
 	From        time.Time       `json:"from"`
 	To          time.Time       `json:"to"`
 	Services    []ServiceReport `json:"services"`
+	Scalings    []Scaled        `json:"scalings"` // oldest first
 	Rollouts    []Rollout       `json:"rollouts"`
 	Bottlenecks []Finding       `json:"bottlenecks"`
 	Alerts      []Alert         `json:"alerts"`
 	Currency    string          `json:"currency"`
 	Cost        float64         `json:"cost"`   // of the window
 	Advice      []string        `json:"advice"` // what is most worth doing, first things first
+}
+
+// Scaled is one change in the number of a service's instances.
+type Scaled struct {
+	Time    time.Time `json:"time"`
+	Service string    `json:"service"`
+	Text    string    `json:"text"` // from how many to how many, and why
 }
 
 // ServiceReport is one service's part of a Report.

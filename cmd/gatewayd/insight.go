@@ -36,8 +36,13 @@ func printAlerts(w io.Writer, all []api.Alert) {
 	t.flush()
 }
 
+// figure prints a value with its unit; one that is a word stands apart.
 func figure(value float64, unit string) string {
-	return strconv.FormatFloat(value, 'f', -1, 64) + unit
+	space := ""
+	if len(unit) > 2 && unit[0] != ' ' {
+		space = " "
+	}
+	return strconv.FormatFloat(value, 'f', -1, 64) + space + unit
 }
 
 func (c *cli) bottlenecksCommand() *cobra.Command {
@@ -171,6 +176,14 @@ func printReport(w io.Writer, r api.Report) {
 			fmt.Sprintf("%d to %d, %.1f on average", s.MinInstances, s.MaxInstances, s.AverageInstances), strconv.Itoa(s.ScalingActions), fmt.Sprintf("%.2f", s.Cost))
 	}
 	t.flush()
+	if len(r.Scalings) > 0 {
+		fmt.Fprintln(w)
+		t := newTable(w, "TIME", "SERVICE", "SCALING")
+		for _, e := range r.Scalings {
+			t.row(clock(e.Time), e.Service, e.Text)
+		}
+		t.flush()
+	}
 	if len(r.Rollouts) > 0 {
 		fmt.Fprintln(w)
 		printRollouts(w, r.Rollouts)

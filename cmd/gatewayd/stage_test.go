@@ -257,7 +257,8 @@ func (s *stage) Performance(_ context.Context, window time.Duration) (api.Report
 	return api.Report{From: moment().Add(-window), To: moment(), Currency: "USD", Cost: 0.25, Rollouts: rollouts, Alerts: s.Alerts(), Bottlenecks: s.Bottlenecks(),
 		Services: []api.ServiceReport{{Service: "shop", Requests: 432000, RequestRate: 120, PeakRequestRate: 310.5, P50Ms: 20, P95Ms: 87.5, P99Ms: 140, ErrorRate: 0.4,
 			MinInstances: 2, AverageInstances: 2.6, MaxInstances: 5, ScalingActions: 4, Cost: 0.25}},
-		Advice: []string{"drain v1-b", "let cart scale to zero"}}, nil
+		Scalings: []api.Scaled{{Time: moment(), Service: "shop", Text: "shop goes from 2 to 5 instances: 60 waiting"}},
+		Advice:   []string{"drain v1-b", "let cart scale to zero"}}, nil
 }
 
 func (s *stage) PerformanceHTML(_ context.Context, _ time.Duration, w io.Writer) error {

@@ -48,12 +48,15 @@ func (p ports) Performance(ctx context.Context, window time.Duration) (api.Repor
 	if err != nil {
 		return api.Report{}, err
 	}
-	out := api.Report{From: r.From, To: r.To, Services: []api.ServiceReport{}, Rollouts: []api.Rollout{}, Bottlenecks: []api.Finding{},
+	out := api.Report{From: r.From, To: r.To, Services: []api.ServiceReport{}, Scalings: []api.Scaled{}, Rollouts: []api.Rollout{}, Bottlenecks: []api.Finding{},
 		Alerts: []api.Alert{}, Currency: r.Currency, Advice: []string{}}
 	for i := range r.Services {
 		s := describeReport(&r.Services[i])
 		out.Cost += s.Cost
 		out.Services = append(out.Services, s)
+	}
+	for _, e := range r.Scalings {
+		out.Scalings = append(out.Scalings, api.Scaled{Time: e.At, Service: e.Service, Text: e.Text})
 	}
 	for _, ro := range p.Rollouts() {
 		if !ro.StartedAt.After(r.To) && (ro.EndedAt == nil || ro.EndedAt.After(r.From)) {

@@ -25,6 +25,7 @@ func HTML(w io.Writer, r monitor.Report, zone *time.Location) error {
 		"time":     func(at time.Time) string { return at.In(zone).Format("2006-01-02 15:04:05 MST") },
 		"span":     func(since time.Time, until *time.Time) string { return span(since, until, zone) },
 		"charts":   func(s monitor.ServiceReport) []chart { return charts(s, r.From, r.To, zone) },
+		"figure":   figure,
 		"usual":    func(v *float64) string { return number(*v) },
 	}).Parse(page)
 	if err != nil {
