@@ -11,6 +11,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io"
 	"math/big"
 	"net"
 	"net/http"
@@ -18,6 +19,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -98,6 +100,45 @@ func (w *world) writeCertificate(host string, serial int64) (cert, key string) {
 	put(cert, "CERTIFICATE", der)
 	put(key, "EC PRIVATE KEY", keyDER)
 	return cert, key
+}
+
+// A reload that leaves the certificates alone leaves clients able to resume; new certificates do not.
+func TestReloadKeepsSessionTickets(t *testing.T) {
+	t.Parallel()
+	w := &world{t: t, dir: t.TempDir()}
+	w.path = filepath.Join(w.dir, "gatewayd.yaml")
+	cert, key := w.writeCertificate("a.example", 1)
+	w.write(strings.Replace(configFile(oneRoute, demoService(1, "")), `address: "127.0.0.1:0"}`,
+		fmt.Sprintf(`address: "127.0.0.1:0", tls: {certificates: [{cert: %s, key: %s}]}}`, cert, key), 1))
+	t.Cleanup(w.end)
+	w.run()
+	cache := tls.NewLRUClientSessionCache(4)
+	resumed := func() bool {
+		nc, err := tls.Dial("tcp", w.addrs["web"].String(), &tls.Config{ServerName: "a.example", InsecureSkipVerify: true, ClientSessionCache: cache})
+		w.must(err)
+		defer nc.Close()
+		fmt.Fprintf(nc, "GET / HTTP/1.1\r\nHost: a.example\r\nConnection: close\r\n\r\n")
+		_, err = io.Copy(io.Discard, nc) // tickets come with what is read
+		w.must(err)
+		return nc.ConnectionState().DidResume
+	}
+	generation := func(n uint64) func() bool {
+		return func() bool {
+			s, err := w.admin.Status(context.Background())
+			return err == nil && s.Config.Generation == n
+		}
+	}
+	if resumed() || !resumed() {
+		t.Fatal("want the second connection to resume, and not the first")
+	}
+	w.reload <- syscall.SIGHUP
+	w.eventually("the reload", generation(2))
+	if !resumed() {
+		t.Error("a reload without a change took away what clients resume with")
+	}
+	w.writeCertificate("a.example", 2)
+	w.reload <- syscall.SIGHUP
+	w.eventually("the new certificate", func() bool { return !resumed() })
 }
 
 func TestCertificatesReplacedLive(t *testing.T) {

@@ -1,19 +1,13 @@
 package gateway
 
 import (
-	"crypto/tls"
-	"crypto/x509"
 	"fmt"
-	"os"
 	"regexp"
 	"slices"
 	"sort"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
-
-	"github.com/cespare/xxhash/v2"
 
 	"gatewayd/config"
 	"gatewayd/internal/clientaddr"
@@ -26,6 +20,7 @@ import (
 // sites is the part of a snapshot that only a reload changes.
 type sites struct {
 	byListener map[string]*proxy.Site
+	tls        map[string]*clientTLS // by listener
 	routes     []*proxy.Route
 	limiters   map[limiterKey]*ratelimit.Limiter
 }
@@ -41,7 +36,7 @@ type limiterKey struct {
 // buildSites turns listeners and routes into what the data path wants. order gives each service its index. What previous holds and
 // did not change (limiters, counters) is kept.
 func buildSites(cfg *config.Config, order map[string]int, previous *sites) (*sites, error) {
-	s := &sites{byListener: map[string]*proxy.Site{}, limiters: map[limiterKey]*ratelimit.Limiter{}}
+	s := &sites{byListener: map[string]*proxy.Site{}, tls: map[string]*clientTLS{}, limiters: map[limiterKey]*ratelimit.Limiter{}}
 	stats := map[[2]string]*proxy.RouteStats{}
 	if previous != nil {
 		for _, r := range previous.routes {
@@ -71,6 +66,17 @@ func buildSites(cfg *config.Config, order map[string]int, previous *sites) (*sit
 		if err != nil {
 			return nil, fmt.Errorf("cannot build listener %q: %w", lc.Name, err)
 		}
+		if lc.TLS != nil {
+			var before *clientTLS
+			if previous != nil {
+				before = previous.tls[lc.Name]
+			}
+			t, err := newClientTLS(lc.TLS, before)
+			if err != nil {
+				return nil, fmt.Errorf("cannot build listener %q: %w", lc.Name, err)
+			}
+			s.tls[lc.Name], site.Settings.TLS = t, t.config
+		}
 		s.byListener[lc.Name] = site
 	}
 	return s, nil
@@ -96,11 +102,6 @@ func buildSite(lc *config.Listener, routes []config.Route, rules []router.Rule[*
 		ConnectionRequests: uint32(lc.Limits.RequestsPerConnection), ConnectionAge: lc.Limits.ConnectionAge,
 		MinRate: int64(lc.Limits.MinBodyRate), RateGrace: rateGrace,
 	}}
-	if lc.TLS != nil {
-		if site.Settings.TLS, err = listenerTLS(lc.TLS); err != nil {
-			return nil, err
-		}
-	}
 	return site, nil
 }
 
@@ -215,117 +216,4 @@ func keySource(k config.KeySource) proxy.KeySource {
 		return proxy.KeySource{Kind: proxy.KeyConstant}
 	}
 	return proxy.KeySource{Kind: proxy.KeyClientIP}
-}
-
-// listenerTLS reads certificates and builds the configuration of one listener. The certificate is chosen by SNI; the first serves clients
-// without SNI or with an unknown name.
-func listenerTLS(t *config.ListenerTLS) (*tls.Config, error) {
-	c := &tls.Config{MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}}
-	if t.MinVersion == config.TLS13 {
-		c.MinVersion = tls.VersionTLS13
-	}
-	for _, pair := range t.Certificates {
-		cert, err := tls.LoadX509KeyPair(pair.Cert, pair.Key)
-		if err != nil {
-			return nil, fmt.Errorf("cannot load certificate %q with key %q: %w", pair.Cert, pair.Key, err)
-		}
-		c.Certificates = append(c.Certificates, cert)
-	}
-	if a := t.ClientAuth; a != nil {
-		pool, err := loadCA(a.CA)
-		if err != nil {
-			return nil, err
-		}
-		c.ClientCAs, c.ClientAuth = pool, tls.RequireAndVerifyClientCert
-		if a.Mode == config.ClientAuthRequest {
-			c.ClientAuth = tls.VerifyClientCertIfGiven
-		}
-	}
-	return c, nil
-}
-
-func loadCA(path string) (*x509.CertPool, error) {
-	pem, err := os.ReadFile(path)
-	if err != nil {
-		return nil, fmt.Errorf("cannot read certificate authorities: %w", err)
-	}
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("cannot read certificate authorities in %q: no PEM certificate in it", path)
-	}
-	return pool, nil
-}
-
-// upstreamTLS is how the instances of a service are connected to. It is made anew only when its settings or the content of its files change, so
-// that a reload leaves connections alone.
-type upstreamTLS struct {
-	base    *tls.Config
-	key     string                 // tells whether two are the same
-	byHost  map[string]*tls.Config // with the name that the certificate must carry
-	hostsMu sync.Mutex             // protects byHost
-}
-
-// config returns the settings, nil for plain connections.
-func (u *upstreamTLS) config() *tls.Config {
-	if u == nil {
-		return nil
-	}
-	return u.base
-}
-
-// forHost returns the settings for instances on a host, where no name is configured.
-func (u *upstreamTLS) forHost(host string) *tls.Config {
-	u.hostsMu.Lock()
-	defer u.hostsMu.Unlock()
-	c := u.byHost[host]
-	if c == nil {
-		c = u.base.Clone()
-		c.ServerName = host
-		u.byHost[host] = c
-	}
-	return c
-}
-
-// newUpstreamTLS returns previous where nothing changed.
-func newUpstreamTLS(t *config.ServiceTLS, previous *upstreamTLS) (*upstreamTLS, error) {
-	if t == nil {
-		return nil, nil
-	}
-	key := fmt.Sprintf("%+v", *t)
-	for _, path := range []string{t.CA, t.ClientCert, t.ClientKey} {
-		if path == "" {
-			continue
-		}
-		content, err := os.ReadFile(path)
-		if err != nil {
-			return nil, fmt.Errorf("cannot read a file of tls: %w", err)
-		}
-		key += fmt.Sprintf("|%x", xxhash.Sum64(content))
-	}
-	if previous != nil && previous.key == key {
-		return previous, nil
-	}
-	base, err := serviceTLS(t)
-	return &upstreamTLS{base: base, key: key, byHost: map[string]*tls.Config{}}, err
-}
-
-// serviceTLS builds the configuration of connections to instances.
-func serviceTLS(t *config.ServiceTLS) (*tls.Config, error) {
-	c := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: t.ServerName, InsecureSkipVerify: t.InsecureSkipVerify,
-		NextProtos: []string{"http/1.1"}, ClientSessionCache: tls.NewLRUClientSessionCache(64)}
-	if t.CA != "" {
-		pool, err := loadCA(t.CA)
-		if err != nil {
-			return nil, err
-		}
-		c.RootCAs = pool
-	}
-	if t.ClientCert != "" {
-		cert, err := tls.LoadX509KeyPair(t.ClientCert, t.ClientKey)
-		if err != nil {
-			return nil, fmt.Errorf("cannot load client certificate %q with key %q: %w", t.ClientCert, t.ClientKey, err)
-		}
-		c.Certificates = []tls.Certificate{cert}
-	}
-	return c, nil
 }
