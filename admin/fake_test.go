@@ -124,7 +124,10 @@ func (f *fakeGateway) History(_ context.Context, service string, window, step ti
 		Points: []api.Point{{Weights: map[string]float64{"v1": 100}}}}, f.known(service)
 }
 
-func (f *fakeGateway) Histories(ctx context.Context, window, step time.Duration) ([]api.History, error) {
+func (f *fakeGateway) Histories(ctx context.Context, services []string, window, step time.Duration) ([]api.History, error) {
+	if services != nil {
+		return nil, api.Invalid("service", "asked for %q", services)
+	}
 	h, err := f.History(ctx, "shop", window, step)
 	return []api.History{h}, err
 }

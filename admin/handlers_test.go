@@ -210,6 +210,7 @@ func TestHistory(t *testing.T) {
 	f("services/shop/history", 200, `"to":"1970-01-01T00:05:00Z","step":"1s","points":[{`)
 	f("services/shop/history?window=15m&step=5s", 200, `"to":"1970-01-01T00:15:00Z","step":"5s"`)
 	f("history?window=24h", 200, `[{"service":"shop"`)
+	f("history?service=shop,cart", 422, `asked for [\"shop\" \"cart\"]`)
 	f("services/nope/history", 404, `"field":"service"`)
 	f("services/shop/history?window=25h", 422, `"field":"window"`)
 	f("services/shop/history?window=0s", 422, `"field":"window"`)

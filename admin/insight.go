@@ -3,6 +3,7 @@ package admin
 import (
 	"bytes"
 	"net/http"
+	"strings"
 	"time"
 
 	"gatewayd/admin/api"
@@ -24,7 +25,11 @@ func (s *Server) histories(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.opts.History.Histories(r.Context(), window, step)
+	var services []string
+	if text := r.URL.Query().Get("service"); text != "" {
+		services = strings.Split(text, ",")
+	}
+	return s.opts.History.Histories(r.Context(), services, window, step)
 }
 
 func (s *Server) history(r *http.Request) (any, error) {

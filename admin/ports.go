@@ -73,8 +73,8 @@ type Events interface {
 // History tells how services fared over a window that ends now, in steps of at least step where that is kept; 0 is the finest.
 type History interface {
 	History(ctx context.Context, service string, window, step time.Duration) (api.History, error)
-	// Histories come sorted by service.
-	Histories(ctx context.Context, window, step time.Duration) ([]api.History, error)
+	// Histories come sorted by service: those of the services named, of all for nil. A name that is unknown is left out.
+	Histories(ctx context.Context, services []string, window, step time.Duration) ([]api.History, error)
 }
 
 // Silences keep alerts from being sent. Requests were checked for what can be checked without knowing the services.

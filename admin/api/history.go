@@ -14,7 +14,7 @@ type History struct {
 // Point is one step of a History. Rates and percentiles are of the step, with steps of a second of the ten seconds before; the other
 // figures are means over the step, and weights as at its end.
 type Point struct {
-	Time        time.Time          `json:"time"` // end of the step
+	Time        time.Time          `json:"time"` // of the last look in it
 	RequestRate float64            `json:"requestRate"`
 	ErrorRate   float64            `json:"errorRate"`       // percent
 	P50Ms       *float64           `json:"p50Ms,omitempty"` // percentiles are left out where there was no request

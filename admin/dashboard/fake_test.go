@@ -4,8 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http/httptest"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -30,7 +31,7 @@ type stage struct {
 	cost            api.Cost
 	recommendations []api.Recommendation
 	resources       api.Resources
-	requests        int      // told at /metrics, of service shop
+	silences        []api.Silence
 	calls           []string // changes that were asked for
 	looks           int      // at the alerts
 }
@@ -44,7 +45,7 @@ func newStage(t *testing.T, tokens ...admin.Token) *stage {
 	s.serve(t, admin.Options{
 		Access: admin.Access{Tokens: tokens},
 		System: s, Services: s, Scaler: s, Rollouts: s, Drainer: s, Maintenance: s, Reloader: s,
-		Events: s.bus, Alerts: s, Bottlenecks: s, Cost: s, Resources: s, Metrics: s,
+		Events: s.bus, History: s, Alerts: s, Silences: s, Bottlenecks: s, Cost: s, Resources: s,
 	})
 	return s
 }
@@ -75,7 +76,7 @@ func (s *stage) set(t *testing.T) {
 			{Name: "cart", Health: api.Healthy, Provider: "static", Version: "v1", Target: 1, RequestRate: 12, P95Ms: 4,
 				Revisions: []api.Revision{{Version: "v1", Role: api.RoleStable, Weight: 100, Instances: []api.Instance{instance("cart-1", api.StateReady)}}}},
 			{Name: "shop", Health: api.Degraded, Reasons: []string{"1 of 3 instances is not fit for traffic"}, Provider: "process", Version: "v1",
-				Target: 3, Demand: 4, MinInstances: 2, MaxInstances: 10, RequestRate: 120.25, P95Ms: 87.5, ErrorRate: 0.4, InFlight: 9, QueueLength: 7,
+				Target: 3, Demand: 4, MinInstances: 2, MaxInstances: 10, RequestRate: 120.25, P50Ms: 17.5, P95Ms: 87.5, P99Ms: 140, ErrorRate: 0.4, InFlight: 9, QueueLength: 7,
 				Revisions: []api.Revision{
 					{Version: "v1", Role: api.RoleStable, Weight: 75, Instances: []api.Instance{instance("v1-a", api.StateReady), ejected}},
 					{Version: "v2", Role: api.RoleCandidate, Weight: 25, Instances: []api.Instance{instance("v2-a", api.StateReady)}},
@@ -92,7 +93,8 @@ func (s *stage) set(t *testing.T) {
 	}
 	s.alerts = []api.Alert{{ID: "a-1", Metric: "responseTime", Service: "shop", Severity: "critical", Since: now, Value: 3200, Threshold: 3000, Unit: "ms", Message: "response time is 3.2 s"}}
 	s.findings = []api.Finding{{ID: "f-1", Type: "capacity", Service: "shop", Severity: "warning", Since: now, Cause: "7 requests wait while all instances are busy",
-		Evidence: []api.Figure{{Name: "queueLength", Value: 7}}, Advice: "Run one instance more.", Command: "gatewayd scale shop 4 --reason capacity"}}
+		Evidence: []api.Figure{{Name: "queueLength", Value: 7}}, Advice: "Run one instance more.", Command: "gatewayd scale shop 4 --reason capacity",
+		Action: &api.Action{Method: "POST", Path: "/api/v1/services/shop/scale", Body: &api.ScaleRequest{Instances: pointer(4), Reason: "capacity"}}}}
 	s.cost = api.Cost{Currency: "USD", PerHour: 0.1264, Today: 1.5, Month: 40, Forecast: 90, Per1000Requests: pointer(0.0003), IdlePercent: 35, MonthlyBudget: pointer(100.0),
 		Services: []api.ServiceCost{{Service: "shop", Revision: "v1", Pool: "local", Instances: 3, PerHour: 0.0948, Today: 1, Month: 30, IdlePercent: 35}}}
 	s.recommendations = []api.Recommendation{{ID: "c-1", Service: "shop", Type: "lower-minimum", Change: "Lower minInstances from 2 to 1", SavingPerMonth: 22.5, Risk: "low: the night is quiet", Confidence: 0.9}}
@@ -123,10 +125,11 @@ func (s *stage) note(format string, args ...any) {
 	s.change(func() { s.calls = append(s.calls, fmt.Sprintf(format, args...)) })
 }
 
-// called fails unless the changes asked for so far are calls, and forgets them.
+// called fails unless the changes asked for so far are calls, and forgets them. What was asked for without a change is left out.
 func (s *stage) called(t *testing.T, calls ...string) {
 	t.Helper()
 	got := read(s, func() []string { defer func() { s.calls = nil }(); return s.calls })
+	got = slices.DeleteFunc(got, func(call string) bool { return strings.HasPrefix(call, "history ") })
 	if fmt.Sprint(got) != fmt.Sprint(calls) {
 		t.Fatalf("called: got %q; want %q", got, calls)
 	}
@@ -240,17 +243,52 @@ func (s *stage) Reload(context.Context) (api.ReloadResult, error) {
 	return api.ReloadResult{}, &api.Error{Status: 422, Message: "the file has 2 errors", Details: []string{"gatewayd.yaml:1:1: first", "gatewayd.yaml:2:1: second"}}
 }
 
-// WriteTo writes a metrics page on which shop had ever more requests, each of 10 to 25 ms.
-func (s *stage) WriteTo(w io.Writer) (int64, error) {
-	n := read(s, func() int { s.requests += 100; return s.requests })
-	page := ""
-	for _, le := range []string{"0.01", "0.025", "0.1", "+Inf"} {
-		upTo := n
-		if le == "0.01" {
-			upTo = 0
+// History tells of 1 request a second more with each step; shop went from v0 to v1 in the middle of the window.
+func (s *stage) History(_ context.Context, service string, window, step time.Duration) (api.History, error) {
+	now := time.Now()
+	s.note("history %s %s %s", service, window, step)
+	h := api.History{Service: service, From: now.Add(-window), To: now, Step: api.Duration(step)}
+	for n := window / step; n >= 0; n-- {
+		p := api.Point{Time: now.Add(-n * step), RequestRate: float64(window/step - n), P50Ms: pointer(10.0), P95Ms: pointer(20.0), P99Ms: pointer(30.0),
+			InFlight: 3, Ready: 2, Target: 2, CPU: pointer(50.0), Weights: map[string]float64{"v1": 100}}
+		if n > window/step/2 {
+			p.Weights = map[string]float64{"v0": 100}
 		}
-		page += fmt.Sprintf("gatewayd_request_duration_seconds_bucket{service=\"shop\",revision=\"v1\",le=%q} %d\n", le, upTo)
+		h.Points = append(h.Points, p)
 	}
-	written, err := io.WriteString(w, page)
-	return int64(written), err
+	return h, nil
+}
+
+func (s *stage) Histories(ctx context.Context, services []string, window, step time.Duration) ([]api.History, error) {
+	if services == nil {
+		for _, service := range s.Services() {
+			services = append(services, service.Name)
+		}
+	}
+	all := make([]api.History, len(services))
+	for i, name := range services {
+		all[i], _ = s.History(ctx, name, window, step)
+	}
+	return all, nil
+}
+
+func (s *stage) Silences(context.Context) ([]api.Silence, error) {
+	return read(s, func() []api.Silence { return slices.Clone(s.silences) }), nil
+}
+
+// Silence keeps the one alert of the stage from being sent.
+func (s *stage) Silence(ctx context.Context, req api.SilenceRequest) (api.Silence, error) {
+	s.note("silence %+v", req)
+	made := api.Silence{ID: "s-1", Service: req.Service, Metric: req.Metric, Until: time.Now().Add(time.Duration(req.For)), Comment: req.Comment, By: admin.CallerFrom(ctx).Name}
+	s.change(func() { s.silences = append(s.silences, made); s.alerts[0].SilencedBy = made.ID })
+	return made, nil
+}
+
+func (s *stage) Expire(_ context.Context, id string) error {
+	s.note("expire %s", id)
+	s.change(func() {
+		s.silences = slices.DeleteFunc(s.silences, func(one api.Silence) bool { return one.ID == id })
+		s.alerts[0].SilencedBy = ""
+	})
+	return nil
 }

@@ -64,27 +64,40 @@ func TestSteps(t *testing.T) {
 	f(`m.parseSteps('5% 10 s')`, `error: steps: got "5% 10 s"; want a share and a duration, such as 5% 30s`)
 }
 
-func TestQuantiles(t *testing.T) {
-	f := module(t, "quantiles.js")
-	const before = `new Map([[0.1, 10], [0.2, 10], [Infinity, 10]])`
-	const after = `new Map([[Infinity, 110], [0.2, 105], [0.1, 60]])`
-	f(`m.quantile(0.5, `+after+`, `+before+`)`, `100`) // 50 of 100 lie below 0.1 s
-	f(`m.quantile(0.25, `+after+`, `+before+`)`, `50`)
-	f(`Math.round(m.quantile(0.9, `+after+`, `+before+`))`, `189`) // 40 of 45 into the second bucket
-	f(`m.quantile(0.99, `+after+`, `+before+`)`, `200`)            // beyond the last bound
-	f(`m.quantile(0.5, `+before+`, `+before+`)`, `null`)
-	f(`m.quantile(0.5, `+before+`, `+after+`)`, `50`) // counts fell: a restart
-	f(`m.quantile(0.5, new Map(), undefined)`, `null`)
-	const page = "`" + `gatewayd_request_duration_seconds_bucket{service="a \\"b\\"",revision="v1",le="0.5"} 1
-gatewayd_request_duration_seconds_bucket{service="a \\"b\\"",revision="v2",le="0.5"} 2
-gatewayd_request_duration_seconds_sum{service="x"} 3
-other_bucket{service="x",le="1"} 4` + "`"
-	f(`[...m.parseBuckets(`+page+`)].map(([name, b]) => [name, [...b]])`, `[["a \"b\"",[[0.5,3]]]]`)
-	f(`(() => { const p = new m.Percentiles(); return p.of('x', 5) })()`, `{"p50":null,"p99":null}`)
-	const pages = `const at = (n, t) => p.add('gatewayd_request_duration_seconds_bucket{service="x",le="0.1"} ' + n + '\ngatewayd_request_duration_seconds_bucket{service="x",le="+Inf"} ' + n, t);`
-	f(`(() => { const p = new m.Percentiles(); `+pages+` at(0, 0); at(100, 2000); return p.of('x', 60) })()`, `{"p50":50,"p99":99}`)
-	f(`(() => { const p = new m.Percentiles(); `+pages+` at(0, 0); at(100, 2000); return p.of('x', 40) })()`, `{"p50":40,"p99":99}`)
-	f(`(() => { const p = new m.Percentiles(); `+pages+` at(0, 0); at(100, 10000); at(100, 20000); return p.of('x', 40) })()`, `{"p50":null,"p99":null}`)
+func TestRoles(t *testing.T) {
+	f := module(t, "api.js")
+	const document = "`" + `openapi: 3.1.0
+info:
+    description: x-role is the least role that an operation needs
+paths:
+    /healthz:
+        get:
+            summary: Whether it answers
+            x-role: none
+    /api/v1/services/{service}/scale:
+        post:
+            x-role: operator
+    /api/v1/silences:
+        get:
+            x-role: viewer
+        post:
+            parameters: []
+            x-role: operator
+components:
+    schemas:
+        Alert:
+            type: object
+` + "`"
+	f(`[...m.parseRoles(`+document+`)]`, `[["/healthz",{"get":"none"}],["/api/v1/services/{service}/scale",{"post":"operator"}],["/api/v1/silences",{"get":"viewer","post":"operator"}]]`)
+	f(`[...m.parseRoles('')]`, `[]`)
+}
+
+// TestRolesOfTheDocument reads them out of the document as it is served.
+func TestRolesOfTheDocument(t *testing.T) {
+	p := newTab(t, newStage(t).address)
+	if got := eval[string](p, `import('/api.js').then(m => m.roles()).then(r => [r.get('/api/v1/reload').post, r.get('/api/v1/silences/{id}').delete, r.get('/readyz').get].join())`); got != "admin,operator,none" {
+		t.Errorf("got %s; want the roles of reload, of ending a silence, and none", got)
+	}
 }
 
 func TestChartGeometry(t *testing.T) {
@@ -95,7 +108,8 @@ func TestChartGeometry(t *testing.T) {
 	f(`m.linePath([{ at: 0, v: 0 }, { at: 5000, v: 5 }, { at: 10000, v: 10 }], `+span+`, 10, false)`, `"M0 1000L500 500L1000 0"`)
 	f(`m.linePath([{ at: 0, v: 0 }, { at: 5000, v: 5 }], `+span+`, 10, true)`, `"M0 1000H500V500"`)
 	f(`m.linePath([{ at: 0, v: 1 }, { at: 1000, v: null }, { at: 2000, v: 2 }], `+span+`, 10, false)`, `"M0 900M200 800"`)
-	f(`m.linePath([{ at: 0, v: 1 }, { at: 60000, v: 1 }], { from: 0, to: 60000 }, 1, false)`, `"M0 0M1000 0"`) // a gap
+	f(`m.linePath([{ at: 0, v: 1 }, { at: 60000, v: 1 }], { from: 0, to: 60000 }, 1, false)`, `"M0 0M1000 0"`)        // a gap
+	f(`m.linePath([{ at: 0, v: 1 }, { at: 60000, v: 1 }], { from: 0, to: 60000 }, 1, false, 90000)`, `"M0 0L1000 0"`) // none with long steps
 	f(`m.linePath([], `+span+`, 10, false)`, `""`)
 	f(`m.bandPath([{ at: 0, low: 0, high: 5 }, { at: 10000, low: 0, high: 10 }], `+span+`, 10, true)`, `"M0 1000V500H1000V0V1000H1000V1000H0Z"`)
 	f(`m.bandPath([{ at: 0, low: 0, high: 5 }], `+span+`, 10, true)`, `""`)
@@ -105,16 +119,30 @@ func TestChartGeometry(t *testing.T) {
 
 func TestHistory(t *testing.T) {
 	f := module(t, "history.js")
-	const fill = `const h = new m.History(), none = { of: () => ({ p50: null, p99: null }) };
-		const s = (name, requestRate) => ({ name, requestRate, p95Ms: 5, errorRate: 10, target: 2, demand: 3, queueLength: 0, revisions: [{ version: 'v1', weight: 100, instances: [{ state: 'ready' }, { state: 'starting' }] }] });`
-	f(`(() => { `+fill+` h.add([s('a', 50)], 1000, none); const { rate, errors, p95, ready, target, demand, weights } = h.of('a')[0]; return { rate, errors, p95, ready, target, demand, weights } })()`,
-		`{"rate":50,"errors":5,"p95":5,"ready":1,"target":2,"demand":null,"weights":{"v1":100}}`)
-	f(`(() => { `+fill+` h.add([s('a', 0)], 1000, none); return h.of('a')[0].p95 })()`, `null`) // no requests have no latency
-	f(`(() => { `+fill+` for (let at = 0; at <= 1200000; at += 1000) h.add([s('a', 1)], at, none); return [h.of('a').length, h.of('a')[0].at, h.all().length] })()`, `[601,600000,601]`)
-	f(`(() => { `+fill+` h.add([s('a', 1)], 0, none); h.add([], 1000, none); return h.of('a').length })()`, `0`)
+	const fill = `const h = new m.History();
+		const s = (name, requestRate) => ({ name, requestRate, p50Ms: 2, p95Ms: 5, p99Ms: 8, errorRate: 10, target: 2, demand: 3, inFlight: 4, queueLength: 0, revisions: [{ version: 'v1', weight: 100, instances: [{ state: 'ready', cpu: 30 }, { state: 'starting', cpu: 50 }] }] });
+		const told = (name, at, n, step) => ({ service: name, to: new Date(at).toISOString(), points: Array.from({ length: n }, (_, i) => ({ time: new Date(at - (n - 1 - i) * step).toISOString(), requestRate: 10, errorRate: 50, p95Ms: 7, inFlight: 1, queueLength: 2, ready: 3, target: 4, weights: { v1: 100 } })) });`
+	f(`(() => { `+fill+` h.add([s('a', 50)], 1000); return h.of('a')[0] })()`,
+		`{"at":1000,"rate":50,"errors":5,"p50":2,"p95":5,"p99":8,"ready":1,"target":2,"demand":null,"inFlight":4,"queue":0,"cpu":40,"memory":null,"weights":{"v1":100}}`)
+	f(`(() => { `+fill+` h.load('5m', [told('a', 60000, 1, 1000)], 60000); return h.of('a')[0] })()`,
+		`{"at":60000,"rate":10,"errors":5,"p50":null,"p95":7,"p99":null,"ready":3,"target":4,"demand":null,"inFlight":1,"queue":2,"cpu":null,"memory":null,"weights":{"v1":100}}`)
+	f(`(() => { `+fill+` h.add([s('a', 0)], 1000); const { p50, p95, p99 } = h.of('a')[0]; return [p50, p95, p99] })()`, `[null,null,null]`) // no requests have no latency
+	f(`(() => { `+fill+` for (let at = 0; at <= 1200000; at += 1000) h.add([s('a', 1)], at); return [h.of('a').length, h.of('a')[0].at] })()`, `[301,900000]`)
+	f(`(() => { `+fill+` h.add([s('a', 1)], 0); h.load('1h', [told('a', 0, 2, 10000)], 0); h.add([], 1000); return [h.of('a').length, h.of('a', '1h').length] })()`, `[0,0]`)
+	// The live window goes on from what the gateway remembers, and keeps what this page saw before that.
+	f(`(() => { `+fill+` h.add([s('a', 1)], 90000); h.add([s('a', 2)], 99000); h.load('5m', [told('a', 100000, 3, 1000)], 100000); h.add([s('a', 3)], 101000); return h.of('a').map(p => [p.at, p.rate]) })()`,
+		`[[90000,1],[98000,10],[99000,10],[100000,10],[101000,3]]`)
+	// The clock of the gateway is five minutes ahead.
+	f(`(() => { `+fill+` h.load('1h', [told('a', 400000, 2, 10000)], 100000); return h.of('a', '1h').map(p => p.at) })()`, `[90000,100000]`)
+	f(`(() => { `+fill+` h.add([s('a', 1)], 5000); h.add([s('a', 2)], 4000); return h.of('a').map(p => p.at) })()`, `[4000]`) // a clock was set back
+	f(`(() => { `+fill+` for (let at = 0; at < 3000; at += 1000) h.add([s('a', 1), ...(at ? [s('b', at)] : [])], at); return h.all(['a', 'b', 'c']).map(p => [p.at, p.services.get('b')?.rate ?? null]) })()`,
+		`[[0,1000],[1000,1000],[2000,2000]]`)
+	f(`(() => { `+fill+` h.load('24h', [told('a', 9e6, 3, 300000), told('b', 9e6, 1, 300000)], 9e6); return h.all(['a', 'b'], '24h').map(p => [...p.services.keys()].join('')) })()`, `["ab","ab","ab"]`)
+	f(`(() => { `+fill+` return h.all(['a']) })()`, `[]`)
 	f(`m.spanOf([])`, `{"from":-60000,"to":0}`)
 	f(`m.spanOf([{ at: 0 }, { at: 61000 }])`, `{"from":-59000,"to":61000}`)
-	f(`m.spanOf([{ at: 0 }, { at: 999000 }])`, `{"from":399000,"to":999000}`)
+	f(`m.spanOf([{ at: 0 }, { at: 999000 }])`, `{"from":699000,"to":999000}`)
+	f(`m.spanOf([{ at: 0 }, { at: 999000 }], '24h')`, `{"from":-21000,"to":999000}`)
 }
 
 func TestEventStreamFormat(t *testing.T) {

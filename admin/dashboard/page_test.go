@@ -50,13 +50,28 @@ func TestARevokedTokenAsksAgain(t *testing.T) {
 
 func TestWhatAViewerMayNot(t *testing.T) {
 	s := newStage(t, tokens()...)
-	p := newTab(t, s.address, 401, 403)
+	p := newTab(t, s.address, 401)
 	p.logIn("viewer-token")
 	p.shows("main", "shop")
+	p.has(".who", "vic · viewer")
+	denied := `[...document.querySelectorAll('main button:not(.windows button)')].filter(b => !b.getAttribute('aria-label')?.startsWith('Copy'))`
+	for _, hash := range []string{"#/services/shop", "#/rollouts", "#/problems", "#/"} {
+		p.visit(hash)
+		p.wait(denied + `.length > 0`)
+		if got := eval[string](p, denied+`.filter(b => !b.disabled || !/^This needs the role (operator|admin); vic is viewer\.$/.test(b.title)).map(b => b.textContent).join()`); got != "" {
+			t.Errorf("%s: a viewer may press %s", hash, got)
+		}
+	}
 	p.visit("#/services/shop")
-	p.press("Drain v1-a")
-	p.shows("#toasts", `token "vic" has the role viewer; this needs operator`)
+	p.do(chromedp.Click(chromedp.CSS(`button[aria-label="Drain v1-a"]`))) // nothing comes of it
 	s.called(t)
+
+	p.press("Log out")
+	p.logIn("operator-token")
+	p.shows(".who", "olga · operator")
+	p.wait(`document.querySelector('button[aria-label="Drain v1-a"]').disabled === false`)
+	p.visit("#/")
+	p.wait(`[...document.querySelectorAll('footer button')].find(b => b.textContent === 'Reload …').title === 'This needs the role admin; olga is operator.'`)
 }
 
 func TestOverview(t *testing.T) {
@@ -98,14 +113,107 @@ func TestCharts(t *testing.T) {
 	}
 	p.wait(chart("Requests") + `.getAttribute('aria-label') === 'Requests: all 120 /s, errors 0.48 /s'`)
 	p.wait(chart("Instances") + `.getAttribute('aria-label') === 'Instances: ready 2, target 3, demand 4'`)
-	p.wait(chart("Traffic by version") + `.getAttribute('aria-label') === 'Traffic by version: v1 75 %, v2 25 %'`)
-	p.wait(chart("Latency") + `.getAttribute('aria-label') === 'Latency: p50 17.5 ms, p95 87.5 ms, p99 87.5 ms'`)
-	p.wait(chart("Requests") + `.querySelector('.line').getAttribute('d').split('L').length > 3`) // samples come in
+	p.wait(chart("Traffic by version") + `.getAttribute('aria-label') === 'Traffic by version: v0 0 %, v1 75 %, v2 25 %'`)
+	p.wait(chart("Latency") + `.getAttribute('aria-label') === 'Latency: p50 17.5 ms, p95 87.5 ms, p99 140 ms'`)
+	p.wait(chart("Work") + `.getAttribute('aria-label') === 'Work: in flight 9, waiting 7'`)
+	p.wait(chart("Use of what instances are given") + `.getAttribute('aria-label') === 'Use of what instances are given: cpu 41.5 %, memory 20 %'`)
 	eval[bool](p, `(`+chart("Requests")+`.focus(), true)`)
 	p.do(chromedp.KeyEvent(kb.ArrowLeft))
-	p.wait(`document.querySelectorAll('.x .pointed').length === 4`) // all charts tell of the same moment
+	p.wait(`document.querySelectorAll('.x .pointed').length === 6`) // all charts tell of the same moment
 	p.do(chromedp.KeyEvent(kb.Escape))
 	p.wait(`document.querySelectorAll('.x .pointed').length === 0`)
+}
+
+// TestChartsBeginWithTheHistory looks at a page that was just opened, and at the longer windows.
+func TestChartsBeginWithTheHistory(t *testing.T) {
+	s := newStage(t)
+	p := newTab(t, s.address+"/#/services/shop")
+	requests := `document.querySelector('svg[aria-label^="Requests:"]')`
+	points := requests + `.querySelector('.line').getAttribute('d').split(/[ML]/).length - 1`
+	p.wait(points + ` >= 300`)
+	if got := p.text(".chart .x"); !strings.HasPrefix(got, "5 min ago") {
+		t.Fatalf("the axis begins with %q; want 5 min ago", got)
+	}
+	p.wait(`document.querySelector('svg[aria-label^="Traffic"]').getAttribute('aria-label').includes('v0 0 %')`) // as it was then
+	before := eval[int](p, points)
+	p.wait(fmt.Sprintf(`%s > %d || %s >= 301`, points, before, points)) // it goes on
+	p.press("1 h")
+	p.wait(points + ` === 361`)
+	p.wait(requests + `.closest('.chart').querySelector('.x').textContent === '1 h agonow'`)
+	p.wait(`document.querySelector('.windows [aria-pressed=true]').textContent === '1 h'`)
+	p.press("24 h")
+	p.wait(points + ` === 289`)
+	p.visit("#/") // the choice stays
+	p.wait(`document.querySelector('.windows [aria-pressed=true]').textContent === '24 h'`)
+	p.wait(`document.querySelectorAll('svg[aria-label^="Requests:"] .line').length === 2 && ` + points + ` === 289`)
+	calls := read(s, func() string { return strings.Join(s.calls, ";") })
+	for _, want := range []string{"history cart 5m0s 1s", "history shop 5m0s 1s", "history shop 1h0m0s 10s", "history shop 24h0m0s 5m0s", "history cart 24h0m0s 5m0s"} {
+		if !strings.Contains(calls, want) {
+			t.Errorf("asked for %s; want %s", calls, want)
+		}
+	}
+	if strings.Contains(calls, "history cart 1h0m0s") {
+		t.Error("what is not shown was asked for")
+	}
+}
+
+// TestAdviceIsDone runs the command of a bottleneck from the page.
+func TestAdviceIsDone(t *testing.T) {
+	s := newStage(t)
+	p := newTab(t, s.address+"/#/problems")
+	p.press("Do it: gatewayd scale shop 4 --reason capacity")
+	p.has("dialog", "POST /api/v1/services/shop/scale")
+	p.has("dialog pre", `"reason": "capacity"`)
+	p.press("Cancel")
+	s.called(t)
+	p.press("Do it: gatewayd scale shop 4 --reason capacity")
+	p.press("Do it")
+	p.shows("#toasts", "From 3 to 4 instances.")
+	s.called(t, "scale shop 4 capacity")
+
+	s.change(func() {
+		s.findings[0].Command = "gatewayd drain shop v1-a"
+		s.findings[0].Action = &api.Action{Method: "POST", Path: "/api/v1/services/shop/instances/v1-a/drain"}
+		s.recommendations[0].Command = "gatewayd scale shop 0 --reason quiet"
+		s.recommendations[0].Action = &api.Action{Method: "POST", Path: "/api/v1/services/shop/scale", Body: &api.ScaleRequest{Instances: pointer(0), Reason: "quiet"}}
+	})
+	p.press("Do it: gatewayd drain shop v1-a")
+	p.press("Do it")
+	p.shows("#toasts", "Done: gatewayd drain shop v1-a")
+	p.visit("#/cost")
+	p.press("Do it: gatewayd scale shop 0 --reason quiet")
+	p.press("Do it")
+	p.shows("#toasts", "From 3 to 0 instances.")
+	s.called(t, "drain shop v1-a", "scale shop 0 quiet")
+	s.change(func() { s.findings[0].Action = nil }) // a command that only shows something
+	p.visit("#/problems")
+	p.wait(`document.querySelector('button[aria-label^="Copy"]') && !document.querySelector('button[aria-label^="Do it"]')`)
+}
+
+func TestSilence(t *testing.T) {
+	s := newStage(t)
+	s.change(func() {
+		s.silences = []api.Silence{{ID: "config x", Metric: "cpu", Until: time.Now().Add(time.Hour), Comment: "known", By: "config"}}
+	})
+	p := newTab(t, s.address+"/#/problems")
+	p.shows(`tr[data-row="config x"]`, "in the config file")
+	p.press("Silence a-1 …")
+	p.wait(`document.querySelector('dialog [name=service]').value === 'shop' && document.querySelector('dialog [name=metric]').value === 'responseTime'`)
+	p.press("Silence")
+	p.wait(`document.activeElement.name === 'comment'`) // which is missing
+	p.fill("comment", "migration")
+	p.fill("for", "90m")
+	p.press("Silence")
+	p.shows("#toasts", "Silenced until")
+	s.called(t, "silence {Service:shop Metric:responseTime Below: For:1h30m0s Comment:migration}")
+	p.shows("main", "Silenced by local until")
+	p.shows("tr[data-row=s-1]", "responseTime of shop")
+	p.press("End s-1")
+	p.shows("#toasts", "The silence is over.")
+	s.called(t, "expire s-1")
+	p.wait(`document.querySelector('tr[data-row=s-1]') === null && document.querySelector('button[aria-label="Silence a-1 …"]') !== null`)
+	p.press("Silence alerts …")
+	p.wait(`document.querySelector('dialog [name=service]').value === ''`)
 }
 
 func TestScale(t *testing.T) {
@@ -316,7 +424,7 @@ func TestWhatIsNotWiredIsNotShown(t *testing.T) {
 	p.visit("#/services/shop")
 	p.shows("main", "v1-a")
 	p.lacks("main button")
-	p.wait(`document.querySelector('svg[aria-label^="Latency:"]').getAttribute('aria-label') === 'Latency: p95 87.5 ms'`)
+	p.wait(`document.querySelector('svg[aria-label^="Latency:"]').getAttribute('aria-label') === 'Latency: p50 17.5 ms, p95 87.5 ms, p99 140 ms'`)
 }
 
 // TestTextIsNeverHTML shows names and messages that would run if they were taken for HTML.

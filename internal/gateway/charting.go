@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"math"
+	"slices"
 	"time"
 
 	"gatewayd/admin/api"
@@ -86,8 +87,8 @@ func (p ports) History(ctx context.Context, name string, window, step time.Durat
 }
 
 // Histories implements admin.History.
-func (p ports) Histories(ctx context.Context, window, step time.Duration) ([]api.History, error) {
-	return p.trends(ctx, window, step, func(*service) bool { return true })
+func (p ports) Histories(ctx context.Context, services []string, window, step time.Duration) ([]api.History, error) {
+	return p.trends(ctx, window, step, func(s *service) bool { return services == nil || slices.Contains(services, s.name) })
 }
 
 // trends copies points in the control loop, and words them outside of it: that takes far longer.

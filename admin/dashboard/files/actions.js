@@ -1,8 +1,8 @@
 // The changes that an operator makes: what is asked before each, and the call that makes it.
 
-import { path, post } from './api.js'
+import { change, path } from './api.js'
 import { ask, attempt } from './dialogs.js'
-import { plural } from './format.js'
+import { clock, plural } from './format.js'
 import { instanceCounts } from './history.js'
 import { parseSteps } from './steps.js'
 
@@ -12,10 +12,51 @@ export class Actions {
 
   constructor(gateway) { this.#gateway = gateway }
 
-  async #post(where, body) {
-    const answer = await post(where, body)
+  async #call(action) {
+    const answer = await change(action)
     this.#gateway.refresh()
     return answer
+  }
+
+  #post(where, body) { return this.#call({ method: 'POST', path: where, body }) }
+
+  /** run makes the call that an advised command stands for, {command, action} of a bottleneck or recommendation. */
+  run({ command, action }) {
+    const body = action.body ? '\n' + JSON.stringify(action.body, null, 2) : ''
+    ask({
+      title: 'Do what is advised', verb: 'Do it', danger: true, text: `The same as the command ${command}. This is called:`, code: `${action.method} ${action.path}${body}`,
+      act: async () => {
+        const result = await this.#call(action)
+        if (result.to !== undefined) return `From ${result.from} to ${plural(result.to, 'instance')}.`
+        return result.id ? `Rollout ${result.id} has begun.` : `Done: ${command}`
+      },
+    })
+  }
+
+  /** silence keeps alerts from being sent, those like the given one to begin with. */
+  silence(alert) {
+    ask({
+      title: 'Silence alerts', verb: 'Silence', text: 'They are shown here all the same; nobody is told of them.',
+      fields: [
+        { name: 'service', label: 'Service', value: alert?.service, maxlength: 200, hint: 'Empty: all. shop-* is all that begin so.' },
+        { name: 'metric', label: 'Metric', value: alert?.metric, maxlength: 200, hint: 'Empty: all.' },
+        { name: 'for', label: 'For', value: '2h', required: true, pattern: '([0-9]+(s|m|h))+', hint: 'Such as 30m or 8h.' },
+        { name: 'comment', label: 'Comment', required: true, maxlength: 500, hint: 'Why. Shown with the silence and in the audit trail.' },
+      ],
+      act: async values => {
+        const body = Object.fromEntries(Object.entries(values).filter(([, text]) => text.trim()))
+        const made = await this.#post(path('silences'), body)
+        return `Silenced until ${clock(made.until)}.`
+      },
+    })
+  }
+
+  /** expire ends a silence before its time. */
+  expire(silence) {
+    attempt(async () => {
+      await this.#call({ method: 'DELETE', path: path('silences', silence.id) })
+      return 'The silence is over.'
+    })
   }
 
   /** scale sets a number of instances by hand. */

@@ -51,16 +51,15 @@ export async function get(where) {
   return response.json()
 }
 
-/** getText returns an answer that is not JSON. */
-export async function getText(where) {
+async function getText(where) {
   const response = await fetch(where, { headers: headers(), signal: AbortSignal.timeout(callTimeout) })
   if (!response.ok) throw await refusal(response)
   return response.text()
 }
 
-/** post asks for a change and returns what the API answers. */
-export async function post(where, body) {
-  const init = { method: 'POST', headers: headers(), signal: AbortSignal.timeout(2 * callTimeout) }
+/** change asks for a change, {method, path, body}, and returns what the API answers; body may be left out. */
+export async function change({ method, path: where, body }) {
+  const init = { method, headers: headers(), signal: AbortSignal.timeout(2 * callTimeout) }
   if (body !== undefined) {
     init.body = JSON.stringify(body)
     init.headers['Content-Type'] = 'application/json'
@@ -70,10 +69,24 @@ export async function post(where, body) {
   return response.json()
 }
 
-/** paths asks which paths this gateway has. What is not wired in it does not appear in its OpenAPI document. */
-export async function paths() {
-  const text = await getText(base + '/openapi.yaml')
-  return new Set([...text.matchAll(/^ {2,4}(\/[^\s:]*):\s*$/gm)].map(found => found[1]))
+/**
+ * roles asks which paths this gateway has, and which role each of their methods needs: path -> {get: 'viewer', ...}. What is not wired in
+ * the gateway does not appear in its OpenAPI document.
+ */
+export async function roles() { return parseRoles(await getText(base + '/openapi.yaml')) }
+
+/** parseRoles reads the roles out of an OpenAPI document in YAML, as the API writes it. */
+export function parseRoles(text) {
+  const found = new Map()
+  let methods = null
+  let method = ''
+  for (const line of text.split('\n')) {
+    const [, path, verb, role] = /^ {2,4}(\/\S*):$|^ {4,8}(get|post|delete):$|^ +x-role: (\w+)$/.exec(line) || []
+    if (path) found.set(path, methods = {})
+    else if (verb) method = verb
+    else if (role && methods) methods[method] = role
+  }
+  return found
 }
 
 /**

@@ -5,10 +5,11 @@ import { get, path, setToken, token } from './api.js'
 import { ask } from './dialogs.js'
 import { h, patch } from './dom.js'
 import { Gateway } from './gateway.js'
+import { live } from './history.js'
 import { costView } from './views/cost.js'
 import { eventsView } from './views/events.js'
 import { header } from './views/header.js'
-import { overview } from './views/overview.js'
+import { busiest, overview } from './views/overview.js'
 import { empty } from './views/parts.js'
 import { problemsView } from './views/problems.js'
 import { rolloutsView } from './views/rollouts.js'
@@ -16,7 +17,7 @@ import { serviceView } from './views/service.js'
 
 const gateway = new Gateway(render, login)
 const actions = new Actions(gateway)
-const state = { cursor: null, filter: { type: '', service: '', severity: 'info', text: '' } }
+const state = { cursor: null, window: live, filter: { type: '', service: '', severity: 'info', text: '' } }
 let framed = false
 let asking = null
 
@@ -34,8 +35,10 @@ function show() {
   const page = {
     gateway, actions, ...state, route: route(), token: token(), now: Date.now(), leave,
     point: cursor => { state.cursor = cursor; render() },
+    setWindow: window => { Object.assign(state, { window, cursor: null }); render() },
     setFilter: fields => { Object.assign(state.filter, fields); render() },
   }
+  if (gateway.status) gateway.charts(state.window, page.route.name ? [page.route.name] : busiest(gateway.status.services))
   patch(document.getElementById('top'), header(page))
   const waiting = gateway.lostSince ? 'The gateway does not answer; trying again …' : 'Asking the gateway …'
   patch(document.getElementById('main'), h('div', { key: location.hash, class: 'view' }, gateway.status ? view(page) : empty(asking ? 'A token is needed.' : waiting)))

@@ -2,11 +2,12 @@
 // beside it as HTML, so that it is never distorted.
 
 import { h } from './dom.js'
+import { clock, span as inWords } from './format.js'
 
 const size = 1000
 
-// A line breaks where no sample came for this long: the page was asleep, or the gateway away.
-const gapMs = 15000
+// A line breaks where no sample came for this long: the page was asleep, or the gateway away. Where steps are long, so is this.
+const usualGapMs = 15000
 
 /** ceiling returns the round number at or above v that the axis ends with; for whole numbers its half is whole too. */
 export function ceiling(v, whole) {
@@ -24,7 +25,7 @@ export function ceiling(v, whole) {
  * linePath returns the d of a path through points [{at, v}]. With steps a value holds until the next. It breaks at null and at gaps.
  * Span is {from, to} in ms; top is the value at the upper edge.
  */
-export function linePath(points, span, top, steps) {
+export function linePath(points, span, top, steps, gapMs = usualGapMs) {
   let d = ''
   let last = null
   for (const point of points) {
@@ -42,7 +43,7 @@ export function linePath(points, span, top, steps) {
 }
 
 /** bandPath returns the d of the area between two lines through the same points, [{at, low, high}]. It breaks at gaps. */
-export function bandPath(points, span, top, steps) {
+export function bandPath(points, span, top, steps, gapMs = usualGapMs) {
   let d = ''
   let run = []
   const close = () => {
@@ -83,7 +84,7 @@ export function sampleAt(samples, span, share) {
 }
 
 /**
- * chart describes a figure: o.title; o.series, each {name, tone, value: sample => number or null, steps?, fill?, dashed?}; o.samples; o.span; o.format
+ * chart describes a figure: o.title; o.series, each {name, tone, value: sample => number or null, steps?, fill?, dashed?}; o.samples; o.span; o.gap as for linePath; o.format
  * for values; o.whole for whole numbers; o.stacked for shares that add up to 100. o.cursor is where somebody points, 0 to 1 or
  * null; o.point(share) tells that they do.
  */
@@ -109,8 +110,8 @@ function lines(o, top) {
   return o.series.map(serie => {
     const points = o.samples.map(s => ({ at: s.at, v: serie.value(s) }))
     const filled = points.filter(p => p.v !== null).map(p => ({ at: p.at, low: 0, high: p.v }))
-    const area = serie.fill && h('path', { class: `area ${serie.tone}`, d: bandPath(filled, o.span, top, serie.steps) })
-    return [area, h('path', { class: `line ${serie.tone}` + (serie.dashed ? ' dashed' : ''), d: linePath(points, o.span, top, serie.steps) })]
+    const area = serie.fill && h('path', { class: `area ${serie.tone}`, d: bandPath(filled, o.span, top, serie.steps, o.gap) })
+    return [area, h('path', { class: `line ${serie.tone}` + (serie.dashed ? ' dashed' : ''), d: linePath(points, o.span, top, serie.steps, o.gap) })]
   })
 }
 
@@ -122,7 +123,7 @@ function bands(o) {
       bases[i] += serie.value(s) ?? 0
       return { at: s.at, low, high: bases[i] }
     })
-    return h('path', { class: `band ${serie.tone}`, d: bandPath(points, o.span, 100, true) })
+    return h('path', { class: `band ${serie.tone}`, d: bandPath(points, o.span, 100, true, o.gap) })
   })
 }
 
@@ -133,9 +134,8 @@ function cursorLine(o, shown) {
 }
 
 function axis(o, shown) {
-  if (o.cursor !== null && shown) return h('span', { class: 'pointed' }, new Date(shown.at).toLocaleTimeString('en-GB'))
-  const minutes = (o.span.to - o.span.from) / 60000
-  return [h('span', {}, `${minutes} min ago`), h('span', {}, 'now')]
+  if (o.cursor !== null && shown) return h('span', { class: 'pointed' }, clock(shown.at))
+  return [h('span', {}, `${inWords(o.span.to - o.span.from)} ago`), h('span', {}, 'now')]
 }
 
 function shareAt(e) {

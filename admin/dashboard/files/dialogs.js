@@ -5,7 +5,7 @@ import { h, patch } from './dom.js'
 const messageMs = 6000
 
 /**
- * ask opens a dialog. o.title; o.text, what it does; o.fields, each {name, label, type, value, options, required, hint, ...attributes}; o.verb on
+ * ask opens a dialog. o.title; o.text, what it does; o.code, what is called, word by word; o.fields, each {name, label, type, value, options, required, hint, ...attributes}; o.verb on
  * the button; o.danger where it hurts; o.act(values), which returns a sentence to show afterwards and whose error is shown in the
  * dialog, which then stays open; o.fixed keeps it open until it was answered. Values are strings, of a checkbox true or false.
  */
@@ -57,6 +57,7 @@ function form(o, { failure, busy, submit, cancel }) {
   return h('form', { onsubmit: submit, 'aria-busy': busy && 'true' },
     h('h2', {}, o.title),
     o.text && h('p', {}, o.text),
+    o.code && h('pre', {}, o.code),
     (o.fields || []).map(field),
     failure && h('div', { class: 'failure', role: 'alert' }, h('p', {}, failure.message), list(failure.details)),
     h('div', { class: 'buttons' },

@@ -1,24 +1,28 @@
 // What the page knows of the gateway, and the loops that keep it up to date. Everything is asked for by polling, as often as it changes in
 // the gateway; events come by their stream.
 
-import { follow, get, getText, path, paths, sleep } from './api.js'
-import { History } from './history.js'
-import { Percentiles } from './quantiles.js'
+import { follow, get, path, roles, sleep } from './api.js'
+import { History, live, windows } from './history.js'
 
 const statusEvery = 1000
-const metricsEvery = 2000
 const slowEvery = 5000
 const mostEvents = 500
 const firstSightWait = 1500
+
+// The charts of very many services begin in coarser steps: that much is not to be seen in a small picture.
+const manyServices = 12
+const coarseStep = '10s'
 
 // Of all time, at most this share is spent on waiting for answers: a gateway with very many services is asked less often.
 const mostShare = 0.2
 
 /** Gateway holds the newest answers. Its fields are for views to read; null is what has not been told yet. */
 export class Gateway {
-  paths = new Set()
+  roles = new Map() // path -> method -> the role it needs
+  who = null
   status = null
   alerts = null
+  silences = null
   findings = null
   cost = null
   recommendations = null
@@ -30,13 +34,13 @@ export class Gateway {
   lostSince = null // when the gateway stopped answering, in ms
   lostWhy = '' // what it answers instead, if anything
   history = new History()
-  percentiles = new Percentiles()
 
   #changed
   #refused
   #failures = new Map() // what the API answered to a loop's last reading instead of figures
   #running = null // AbortController of the loops
   #pauses = new Set() // AbortControllers of loops that wait for their next turn
+  #chart = { window: live, names: [], dueAt: 0 } // what charts show
 
   /** changed is called after each change of a field, refused(err) when the API wants a token, another one, or a pause before the next. */
   constructor(changed, refused) {
@@ -45,7 +49,33 @@ export class Gateway {
   }
 
   /** has tells whether this gateway has a path, as in its OpenAPI document. */
-  has(where) { return this.paths.has(where) }
+  has(where) { return this.roles.has(where) }
+
+  /**
+   * may tells whether a change is to be offered, {shown, denied}: shown where the gateway has it and it makes sense now; denied is a
+   * sentence where the role of whoever is logged in does not allow it.
+   */
+  may(where, now = true, method = 'post') {
+    const needed = this.roles.get(where)?.[method]
+    const denied = needed && this.who && rank(this.who.role) < rank(needed)
+    return { shown: Boolean(needed && now), denied: denied ? `This needs the role ${needed}; ${this.who.name} is ${this.who.role}.` : '' }
+  }
+
+  /** mayCall is may for an action as the API tells it, whose path has names in it. */
+  mayCall(action) {
+    const parts = action.path.split('/')
+    const fits = template => template.length === parts.length && template.every((part, i) => part === parts[i] || part.startsWith('{'))
+    const where = [...this.roles.keys()].find(path => fits(path.split('/')))
+    return this.may(where, true, action.method.toLowerCase())
+  }
+
+  /** charts says which window charts show, and of which services, so that it is asked for. */
+  charts(window, names) {
+    const chart = this.#chart
+    if (chart.window === window && chart.names.join() === names.join()) return
+    this.#chart = { window, names, dueAt: 0 }
+    if (window !== live) this.refresh()
+  }
 
   /** failures returns sentences: what the API answers at present instead of some of the figures. */
   failures() { return [...new Set(this.#failures.values())] }
@@ -55,9 +85,10 @@ export class Gateway {
     this.stop()
     const running = this.#running = new AbortController()
     try {
-      this.paths = await paths()
-      const status = await get(path('status'))
-      await this.#readTheRest(running.signal)
+      this.roles = await roles()
+      const [status, who] = await Promise.all([get(path('status')), get(path('whoami'))])
+      this.who = who
+      await this.#readTheRest(status.services, running.signal)
       if (running.signal.aborted) return
       this.#take(status)
     } catch (err) {
@@ -84,14 +115,14 @@ export class Gateway {
 
   // #readTheRest reads what belongs to the first sight of the page, so that nothing moves under the pointer afterwards. What takes
   // longer, or fails, is left to the loops.
-  async #readTheRest(signal) {
-    const reads = [this.#readMetrics(), this.#readRollouts(), this.#readSlow()]
+  async #readTheRest(services, signal) {
+    const reads = [this.#readLive(services), this.#readHistory(), this.#readRollouts(), this.#readSlow()]
     await Promise.race([Promise.allSettled(reads), sleep(firstSightWait, signal)])
   }
 
   #startLoops(signal) {
     this.#loop(signal, statusEvery, async () => this.#take(await get(path('status'))))
-    this.#loop(signal, metricsEvery, () => this.#readMetrics())
+    this.#loop(signal, statusEvery, () => this.#readHistory())
     this.#loop(signal, statusEvery, () => this.#readRollouts())
     this.#loop(signal, slowEvery, () => this.#readSlow())
     if (!this.has('/api/v1/events')) return
@@ -141,13 +172,26 @@ export class Gateway {
     const restarted = this.status && this.status.startedAt !== status.startedAt
     this.status = status
     this.lostSince = null
-    this.history.add(status.services, Date.now(), this.percentiles)
+    this.history.add(status.services, Date.now())
     this.#changed()
     if (restarted) this.connect() // it may be another version, with other paths
   }
 
-  async #readMetrics() {
-    if (this.has('/metrics')) this.percentiles.add(await getText('/metrics'), performance.now())
+  // #readLive reads what the live charts begin with.
+  async #readLive(services) {
+    if (!this.has('/api/v1/history')) return
+    const step = services.length > manyServices ? coarseStep : windows[live].step
+    this.history.load(live, await get(`${path('history')}?window=${live}&step=${step}`), Date.now())
+  }
+
+  // #readHistory reads what the charts of a longer window show, when it is time to.
+  async #readHistory() {
+    const chart = this.#chart
+    if (chart.window === live || Date.now() < chart.dueAt || !this.has('/api/v1/history')) return
+    chart.dueAt = Date.now() + windows[chart.window].everyMs
+    const { step } = windows[chart.window]
+    const query = new URLSearchParams({ window: chart.window, step, service: chart.names.join() })
+    this.history.load(chart.window, await get(`${path('history')}?${query}`), Date.now())
   }
 
   async #readRollouts() {
@@ -155,7 +199,7 @@ export class Gateway {
   }
 
   async #readSlow() {
-    const lists = { alerts: 'alerts', findings: 'bottlenecks', cost: 'cost', recommendations: 'cost/recommendations', resources: 'resources' }
+    const lists = { alerts: 'alerts', silences: 'silences', findings: 'bottlenecks', cost: 'cost', recommendations: 'cost/recommendations', resources: 'resources' }
     await Promise.all(Object.entries(lists).map(async ([field, where]) => {
       if (this.has('/api/v1/' + where)) this[field] = await get(path(...where.split('/')))
     }))
@@ -175,3 +219,5 @@ export class Gateway {
     return true
   }
 }
+
+function rank(role) { return ['viewer', 'operator', 'admin'].indexOf(role) }

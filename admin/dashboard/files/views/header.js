@@ -15,6 +15,7 @@ export function header(page) {
       h('nav', { 'aria-label': 'Views' }, tabs(gateway).map(([name, text, count]) =>
         h('a', { href: '#/' + name, 'aria-current': (route.view === name && 'page') || (name === '' && route.view === 'services' && 'true') }, text, count > 0 && h('b', { class: 'count' }, count)))),
       h('div', { class: 'aside' }, status && freshness(page),
+        page.token && gateway.who && h('span', { class: 'who', title: `from ${gateway.who.from}` }, `${gateway.who.name} · ${gateway.who.role}`),
         button('Log out', page.leave, { shown: page.token !== '' }))),
     banners(page),
   ]

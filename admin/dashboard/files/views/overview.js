@@ -3,9 +3,9 @@
 import { chart, spark } from '../chart.js'
 import { h } from '../dom.js'
 import { clock, count, milliseconds, money, percent, plural, rate } from '../format.js'
-import { instanceCounts, spanOf } from '../history.js'
+import { instanceCounts, spanOf, windows } from '../history.js'
 import { eventList } from './events.js'
-import { badge, button, card, empty, ownReasons, serviceHref, table } from './parts.js'
+import { badge, button, card, empty, ownReasons, serviceHref, table, windowChoice } from './parts.js'
 import { findingList, alertList } from './problems.js'
 
 const mostSeries = 5
@@ -41,23 +41,28 @@ function totals(gateway) {
   return h('dl', { class: 'tiles' }, tiles.map(([name, value]) => h('div', {}, h('dt', {}, name), h('dd', {}, value))))
 }
 
-// charts draws the services with most requests against each other.
-function charts({ gateway, cursor, point }) {
-  const samples = gateway.history.all()
-  const busiest = [...gateway.status.services].sort((a, b) => b.requestRate - a.requestRate || (a.name < b.name ? -1 : 1)).slice(0, mostSeries)
-  const shown = busiest.map(s => s.name).sort()
+/** busiest returns the names of the services that are drawn against each other, those with most requests. */
+export function busiest(services) {
+  const sorted = [...services].sort((a, b) => b.requestRate - a.requestRate || (a.name < b.name ? -1 : 1))
+  return sorted.slice(0, mostSeries).map(s => s.name).sort()
+}
+
+function charts(page) {
+  const { gateway, window, cursor, point } = page
+  const shown = busiest(gateway.status.services)
+  const samples = gateway.history.all(shown, window)
   const series = field => shown.map((name, i) => ({ name, tone: 't' + (i + 1), fill: shown.length === 1, value: s => s.services.get(name)?.[field] ?? null }))
-  const common = { samples, span: spanOf(samples), cursor, point }
-  return h('div', { class: 'charts three' },
+  const common = { samples, span: spanOf(samples, window), gap: windows[window].gapMs, cursor, point }
+  return [windowChoice(page), h('div', { class: 'charts three' },
     chart({ ...common, title: 'Requests', format: rate, series: series('rate') }),
     chart({ ...common, title: 'Latency p95', format: milliseconds, series: series('p95') }),
-    chart({ ...common, title: 'Ready instances', format: count, whole: true, series: series('ready').map(s => ({ ...s, steps: true })) }))
+    chart({ ...common, title: 'Ready instances', format: count, whole: true, series: series('ready').map(s => ({ ...s, steps: true })) }))]
 }
 
 function configuration({ gateway, actions, now }) {
   const { path, generation, loadedAt } = gateway.status.config
   return h('footer', {}, h('span', {}, `Configuration ${path}, generation ${generation}, loaded at ${clock(loadedAt, now)}`),
-    button('Reload …', () => actions.reload(), { shown: gateway.has('/api/v1/reload') }))
+    button('Reload …', () => actions.reload(), gateway.may('/api/v1/reload')))
 }
 
 function columns(gateway) {

@@ -1,6 +1,8 @@
 // Small pieces that several views show.
 
+import { copy } from '../dialogs.js'
 import { h } from '../dom.js'
+import { windows } from '../history.js'
 
 // States are told by a sign and a word besides their colour.
 const signs = {
@@ -21,9 +23,15 @@ export function card(title, extra, ...children) {
   return h('section', { class: 'card', 'aria-label': title }, h('header', {}, h('h2', {}, title), extra), children)
 }
 
-/** button is a button; it is left out when shown is false. */
-export function button(text, onclick, { danger, label, shown = true } = {}) {
-  return shown && h('button', { type: 'button', class: danger && 'danger', 'aria-label': label, onclick }, text)
+/** button is a button; it is left out when shown is false, and cannot be pressed when denied says why. */
+export function button(text, onclick, { danger, label, denied, shown = true } = {}) {
+  return shown && h('button', { type: 'button', class: danger && 'danger', 'aria-label': label, disabled: Boolean(denied), title: denied || null, onclick }, text)
+}
+
+/** windowChoice lets people choose how far back the charts of a page go. */
+export function windowChoice({ gateway, window, setWindow }) {
+  return gateway.has('/api/v1/history') && h('div', { class: 'windows', role: 'group', 'aria-label': 'How far back charts go' }, Object.entries(windows).map(([name, { text }]) =>
+    h('button', { type: 'button', 'aria-pressed': String(name === window), onclick: () => setWindow(name) }, text)))
 }
 
 /**
@@ -59,7 +67,10 @@ export function evidence(figures, write) {
   return figures?.length > 0 && h('dl', { class: 'evidence' }, figures.map(f => h('div', {}, h('dt', {}, f.name), h('dd', {}, write(f.value, f.unit)))))
 }
 
-/** command shows a command with a button that copies it. */
-export function command(text, copy) {
-  return text && h('div', { class: 'command' }, h('code', {}, text), h('button', { type: 'button', onclick: () => copy(text), 'aria-label': 'Copy: ' + text }, 'Copy'))
+/** command shows the command of a bottleneck or recommendation, with buttons that copy it and do it. */
+export function command(advice, { gateway, actions }) {
+  const { command: text, action } = advice
+  return text && h('div', { class: 'command' }, h('code', {}, text),
+    button('Copy', () => copy(text), { label: 'Copy: ' + text }),
+    action && button('Do it …', () => actions.run(advice), { label: 'Do it: ' + text, ...gateway.mayCall(action) }))
 }

@@ -30,7 +30,7 @@ function isUnderWay(rollout) { return rollout.status === 'running' || rollout.st
 
 /** rolloutCard shows a rollout that is under way. */
 export function rolloutCard(rollout, { gateway, actions, now }) {
-  const act = (action, text, danger) => button(text, () => actions.steer(rollout, action), { danger, shown: gateway.has('/api/v1/rollouts/{id}/' + action) })
+  const act = (action, text, danger) => button(text, () => actions.steer(rollout, action), { danger, ...gateway.may('/api/v1/rollouts/{id}/' + action) })
   const paused = rollout.status === 'paused'
   return h('section', { class: 'card rollout', key: rollout.id, 'aria-label': `Rollout of ${rollout.service} to ${rollout.version}` },
     h('header', {}, h('h2', {}, `${rollout.service}: ${rollout.from || 'nothing'} → ${rollout.version}`), badge(rollout.status),
