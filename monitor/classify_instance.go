@@ -8,6 +8,7 @@ import (
 
 const (
 	errorWindow   = 20 * time.Second
+	presentWindow = 5 * time.Second
 	restartWindow = 5 * time.Minute
 	warmUp        = 15 * time.Second // of an instance, in which it may be slow
 )
@@ -170,10 +171,22 @@ func unevenLoad(v *view) []claim {
 	return []claim{*worst}
 }
 
-// errorsOf sums what an instance did wrong: requests that failed and connections it refused.
-func (v *view) errorsOf(in instanceView) (bad, all float64) {
-	c := in.series.counts(v.now.Add(-errorWindow), v.now)
+// errorsOf sums what an instance did wrong within a window: requests that failed and connections it refused.
+func (v *view) errorsOf(in instanceView, window time.Duration) (bad, all float64) {
+	c := in.series.counts(v.now.Add(-window), v.now)
 	return float64(c.errors + c.refused), float64(c.requests + c.refused)
+}
+
+// errorsOfPeers is errorsOf of the peers together; present is the share at the very last, 0 without requests.
+func (v *view) errorsOfPeers(in instanceView) (bad, all, present float64) {
+	var presentBad, presentAll float64
+	for _, p := range v.peers(in) {
+		b, n := v.errorsOf(p, errorWindow)
+		bad, all = bad+b, all+n
+		b, n = v.errorsOf(p, presentWindow)
+		presentBad, presentAll = presentBad+b, presentAll+n
+	}
+	return bad, all, presentBad / max(presentAll, 1)
 }
 
 // failingInstances: one instance fails more than its peers, or dies again and again.
@@ -190,21 +203,21 @@ func failingInstances(v *view) []claim {
 		if _, stuck := v.stuck(in); stuck {
 			continue // what it fails are the requests that it does not answer
 		}
-		bad, all := v.errorsOf(in)
+		bad, all := v.errorsOf(in, errorWindow)
 		if bad < v.pick(FailingInstance, in.id, 5, 2) {
 			continue
 		}
-		var peersBad, peersAll float64
-		for _, p := range v.peers(in) {
-			b, n := v.errorsOf(p)
-			peersBad, peersAll = peersBad+b, peersAll+n
-		}
+		share := bad / all
+		peersBad, peersAll, present := v.errorsOfPeers(in)
 		if peersAll < fewRequests {
 			continue
 		}
-		share, usual := bad/all, peersBad/peersAll
-		// Where all fail, some fail earlier or get more to do than others; that is not one instance's trouble.
-		if share < v.pick(FailingInstance, in.id, 2, 1.5)*usual || share-usual < v.pick(FailingInstance, in.id, 0.05, 0.02) || shareZ(bad, all, peersBad, peersAll) < v.pick(FailingInstance, in.id, 4, 2.5) {
+		usual := peersBad / peersAll
+		// Where all begin to fail, some get more to do than others, and so more of what fails: not one instance's trouble.
+		if share < v.pick(FailingInstance, in.id, 2, 1.5)*max(usual, present) {
+			continue
+		}
+		if share-usual < v.pick(FailingInstance, in.id, 0.05, 0.02) || shareZ(bad, all, peersBad, peersAll) < v.pick(FailingInstance, in.id, 4, 2.5) {
 			continue
 		}
 		severity := Warning

@@ -128,7 +128,7 @@ func dependency(v *view) []claim {
 	if c, failing := v.failingAlike(); failing {
 		return []claim{c}
 	}
-	times := v.slower()
+	times := v.slowerEach()
 	if times < v.pick(Dependency, "", 1.6, 1.3) || !v.mostSlower(v.pick(Dependency, "", 1.4, 1.2)) {
 		return nil
 	}

@@ -109,7 +109,8 @@ func (t *Threshold) candidate(s *service, now time.Time) candidate {
 		word = "at or below"
 	}
 	c.summary = func(r reading) string {
-		return fmt.Sprintf("%s of %s is %s%s, %s %s%s", t.Metric, s.name, number(r.value), unit(t.Unit), word, number(r.threshold), unit(t.Unit))
+		return fmt.Sprintf("%s of %s is %s%s, %s%s %s%s", t.Metric, s.name, number(r.value), unit(t.Unit),
+			once(t.beyond(r.value, r.threshold)), word, number(r.threshold), unit(t.Unit))
 	}
 	return c
 }
@@ -134,9 +135,18 @@ func (o *Objective) candidate(s *service, now time.Time) candidate {
 		return cmp.Or(int(a.key.severity)-int(b.key.severity), cmp.Compare(a.threshold, b.threshold))
 	})
 	c.summary = func(r reading) string {
-		return fmt.Sprintf("%s burns its error budget (%s%% over 30 days) %s times too fast, at or above %s", s.name, number(o.Percent), number(r.value), number(r.threshold))
+		return fmt.Sprintf("%s burns its error budget (%s%% over 30 days) %s times too fast, %sat or above %s",
+			s.name, number(o.Percent), number(r.value), once(r.value >= r.threshold), number(r.threshold))
 	}
 	return c
+}
+
+// once tells that an alert goes on, or is over, with a value that would not raise it.
+func once(beyond bool) string {
+	if beyond {
+		return ""
+	}
+	return "after being "
 }
 
 // judge steps all levels of c and makes its alert of the gravest one that fires,

@@ -25,6 +25,7 @@ type usual struct {
 	cpu       float64 // NaN: unknown
 	errors    float64 // share
 	latencies int     // steps that had a latency
+	instances float64
 }
 
 func (s *service) updateUsual(now time.Time) {
@@ -35,12 +36,13 @@ func (s *service) updateUsual(now time.Time) {
 	if !s.usual.known {
 		gap = recent // trouble that began within it is in one step of three at most
 	}
-	var rates, latencies, cpus, errors []float64
+	var rates, latencies, cpus, errors, instances []float64
 	s.series.tiers[1].each(now.Add(-usualAge), now.Add(-gap), func(c *cell) {
 		if c.ticks < 5 {
 			return
 		}
 		rates = append(rates, float64(c.arrived)/float64(c.ticks))
+		instances = append(instances, c.instances.mean())
 		if c.latency.Count() > 0 {
 			latencies = append(latencies, c.latency.Mean().Seconds())
 			errors = append(errors, c.errorShare())
@@ -54,7 +56,7 @@ func (s *service) updateUsual(now time.Time) {
 	}
 	s.usual = usual{
 		known: true, at: now, rate: median(rates), latency: median(latencies),
-		cpu: median(cpus), errors: median(errors), latencies: len(latencies),
+		cpu: median(cpus), errors: median(errors), latencies: len(latencies), instances: median(instances),
 	}
 }
 
@@ -146,6 +148,16 @@ func (v *view) slower() float64 {
 		return 0
 	}
 	return l.Mean().Seconds() / max(v.usual.latency, 1e-6)
+}
+
+// slowerEach is slower without what comes of more instances alone: while requests wait, all slots are taken, and a request takes
+// slots / throughput (Little's law). Where the instances share a lock, twice as many take twice as long each.
+func (v *view) slowerEach() float64 {
+	times := v.slower()
+	if v.queued() && v.usual.instances > 0 {
+		times /= max(float64(v.count)/v.usual.instances, 1)
+	}
+	return times
 }
 
 // mostSlower is whether the lower median of the instances is slower than usual, so
