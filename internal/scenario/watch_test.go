@@ -1,0 +1,115 @@
+package scenario
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"gatewayd/admin/api"
+	"gatewayd/monitor"
+)
+
+// watch collects every finding of warning level or worse that a gateway tells of while the test runs.
+type watch struct {
+	t    *testing.T
+	mu   sync.Mutex // protects seen
+	seen map[string]sighting
+}
+
+type sighting struct {
+	api.Finding
+	at time.Time
+}
+
+func (w *world) watch() *watch {
+	o := &watch{t: w.t, seen: map[string]sighting{}}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		tick := time.NewTicker(200 * time.Millisecond)
+		defer tick.Stop()
+		for {
+			if findings, err := w.admin.Bottlenecks(ctx); err == nil {
+				o.note(findings)
+			}
+			select {
+			case <-tick.C:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	w.t.Cleanup(func() { cancel(); <-ended })
+	return o
+}
+
+func (o *watch) note(findings []api.Finding) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, f := range findings {
+		if _, known := o.seen[f.ID]; !known && f.Severity != monitor.Info.String() {
+			o.seen[f.ID] = sighting{f, time.Now()}
+		}
+	}
+}
+
+// find returns the first finding of a type, of an instance if one is given.
+func (o *watch) find(kind monitor.FindingType, instance string) (sighting, bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, s := range o.seen {
+		if s.Type == string(kind) && (instance == "" || s.Instance == instance) {
+			return s, true
+		}
+	}
+	return sighting{}, false
+}
+
+// strangers are the findings of other types.
+func (o *watch) strangers(kind monitor.FindingType) []string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	var list []string
+	for _, id := range slices.Sorted(maps.Keys(o.seen)) {
+		if s := o.seen[id]; s.Type != string(kind) {
+			list = append(list, describe(s.Finding))
+		}
+	}
+	return list
+}
+
+func describe(f api.Finding) string {
+	text := fmt.Sprintf("%s %s: %s", f.Severity, f.ID, f.Cause)
+	for _, e := range f.Evidence {
+		text += fmt.Sprintf(" [%s %.3g%s]", e.Name, e.Value, e.Unit)
+	}
+	return text
+}
+
+// expect waits until the type is named, for the instance if one is given, and fails if another one was.
+func (w *world) expect(o *watch, kind monitor.FindingType, instance string) {
+	w.t.Helper()
+	sick := time.Now()
+	var found sighting
+	deadline := time.After(patience)
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for ok := false; !ok; {
+		select {
+		case <-tick.C:
+			found, ok = o.find(kind, instance)
+		case <-deadline:
+			w.t.Fatalf("%s was not named within %s; instead: %s", kind, patience, strings.Join(o.strangers(kind), "\n"))
+		}
+	}
+	w.t.Logf("%s named after %.1f s: %s", kind, found.at.Sub(sick).Seconds(), describe(found.Finding))
+	if others := o.strangers(kind); len(others) > 0 {
+		w.t.Errorf("named besides %s:\n%s", kind, strings.Join(others, "\n"))
+	}
+}
