@@ -93,7 +93,7 @@ func (m *machine) watchStep(step CanaryStep, weights Weights) {
 	pureGate := step.Pause && step.Duration == 0
 	if !pureGate && weights.active() {
 		if missing := m.missing(); missing != "" {
-			m.extend(missing)
+			m.extend(m.stepName(), missing)
 			return
 		}
 	}
@@ -148,9 +148,9 @@ func (m *machine) outlook(missing uint64) string {
 	return fmt.Sprintf(", about %s more at this rate", span(more.Round(unit)))
 }
 
-// extend keeps a step going beyond its time, and says so once.
-func (m *machine) extend(missing string) {
-	m.st.Reason = fmt.Sprintf("%s is extended: %s", m.stepName(), missing)
+// extend keeps a step or batch going beyond its time, and says so once.
+func (m *machine) extend(name, missing string) {
+	m.st.Reason = fmt.Sprintf("%s is extended: %s", name, missing)
 	if !m.st.Extended {
 		m.st.Extended = true
 		m.emit(EventStep, "%s", m.st.Reason)

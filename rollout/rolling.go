@@ -48,7 +48,7 @@ func (m *machine) batching() {
 			return
 		}
 		if missing := m.missing(); missing != "" {
-			m.extend(missing)
+			m.extend(m.batchName(), missing)
 			return
 		}
 	}
