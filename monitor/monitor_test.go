@@ -267,6 +267,27 @@ func TestStaleServiceHasNoFindings(t *testing.T) {
 	}
 }
 
+// An alert that goes on for a while after the value fell does not claim that it is still there.
+func TestSummaryOfAnAlertWhoseValueFell(t *testing.T) {
+	m := New(Policy{Thresholds: []Threshold{{Metric: MetricQueueLength, Levels: []Level{{Warning, 10, 0}}}}})
+	world := newModel(1)
+	f := func(seconds, queue int, want string) {
+		t.Helper()
+		var e Evaluation
+		for range seconds {
+			o := world.step()
+			o.Queue = queue
+			m.Observe(o)
+			e = m.Evaluate(o.At)
+		}
+		if len(e.Alerts) != 1 || !strings.HasSuffix(e.Alerts[0].Summary, want) {
+			t.Fatalf("got %+v; want one that ends in %q", e.Alerts, want)
+		}
+	}
+	f(60, 40, " is 40, at or above 10")
+	f(60, 0, " is 0, after being at or above 10")
+}
+
 // An alert on a figure that is no longer known keeps the last one, and can be saved.
 func TestAlertOnUnknownFigure(t *testing.T) {
 	m := New(Policy{Thresholds: []Threshold{{Metric: MetricCPU, Levels: []Level{{Warning, 80, 0}}}}})
