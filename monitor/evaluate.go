@@ -110,7 +110,7 @@ func (t *Threshold) candidate(s *service, now time.Time) candidate {
 	}
 	c.summary = func(r reading) string {
 		return fmt.Sprintf("%s of %s is %s%s, %s%s %s%s", t.Metric, s.name, number(r.value), unit(t.Unit),
-			once(t.beyond(r.value, r.threshold)), word, number(r.threshold), unit(t.Unit))
+			afterBeing(t.beyond(r.value, r.threshold)), word, number(r.threshold), unit(t.Unit))
 	}
 	return c
 }
@@ -136,13 +136,13 @@ func (o *Objective) candidate(s *service, now time.Time) candidate {
 	})
 	c.summary = func(r reading) string {
 		return fmt.Sprintf("%s burns its error budget (%s%% over 30 days) %s times too fast, %sat or above %s",
-			s.name, number(o.Percent), number(r.value), once(r.value >= r.threshold), number(r.threshold))
+			s.name, number(o.Percent), number(r.value), afterBeing(r.value >= r.threshold), number(r.threshold))
 	}
 	return c
 }
 
-// once tells that an alert goes on, or is over, with a value that would not raise it.
-func once(beyond bool) string {
+// afterBeing tells that an alert goes on, or is over, with a value that would not raise it.
+func afterBeing(beyond bool) string {
 	if beyond {
 		return ""
 	}
