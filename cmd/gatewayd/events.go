@@ -33,6 +33,7 @@ func (c *cli) eventsCommand() *cobra.Command {
 	flags := cmd.Flags()
 	flags.BoolVarP(&query.Follow, "follow", "f", false, "wait for what happens")
 	flags.StringSliceVar(&query.Types, "type", nil, "only events of these types")
+	completeFlag(cmd, "type", eventTypes)
 	flags.StringVar(&query.Service, "service", "", "only events of this service")
 	flags.StringVar(&query.Since, "since", "", "from a time on: a duration before now such as 1h, or an RFC 3339 time")
 	return cmd

@@ -24,7 +24,7 @@ func (c *cli) pushCommand() *cobra.Command {
 		Use:               "push SERVICE [--instance I] --cpu 75.5 --memory 68.2 ...",
 		Short:             "Push figures of a service, or of one of its instances",
 		Args:              cobra.ExactArgs(1),
-		ValidArgsFunction: c.completeService,
+		ValidArgsFunction: c.completes(services),
 	}
 	cmd.Flags().StringVar(&figures.Instance, "instance", "", "id of the instance; left out: the whole service")
 	flags := []struct {

@@ -19,7 +19,7 @@ func (c *cli) deployCommand() *cobra.Command {
 		Use:               "deploy SERVICE --version V",
 		Short:             "Roll out a version of a service",
 		Args:              cobra.ExactArgs(1),
-		ValidArgsFunction: c.completeService,
+		ValidArgsFunction: c.completes(services),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if req.Version == "" {
 				return usageError{fmt.Errorf("--version is missing; say which version to deploy")}
@@ -32,6 +32,7 @@ func (c *cli) deployCommand() *cobra.Command {
 	flags := cmd.Flags()
 	flags.StringVar(&req.Version, "version", "", "the version to deploy")
 	flags.StringVar(&req.Strategy, "strategy", "", "canary, blue-green or rolling; left out: as configured")
+	completeFlag(cmd, "strategy", words("canary", "blue-green", "rolling"))
 	flags.StringVar(&req.Reason, "reason", "", "why; it is shown in the audit trail")
 	flags.BoolVar(&req.Supersede, "supersede", false, "take the place of a rollout that is under way")
 	flags.BoolVar(&wait, "wait", false, "show the progress until it ends; exit 1 unless it completed")
@@ -44,7 +45,7 @@ func (c *cli) rollbackCommand() *cobra.Command {
 		Use:               "rollback SERVICE",
 		Short:             "Go back to the version before",
 		Args:              cobra.ExactArgs(1),
-		ValidArgsFunction: c.completeService,
+		ValidArgsFunction: c.completes(services),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return c.begin(cmd.Context(), wait, func(admin *client.Client, ctx context.Context) (api.RolloutRef, error) {
 				return admin.Rollback(ctx, args[0])
@@ -102,7 +103,7 @@ func (c *cli) rolloutCommand() *cobra.Command {
 			return ask(cmd.Context(), c, (*client.Client).Rollouts, printRollouts)
 		},
 	}, &cobra.Command{
-		Use: "status ID", Short: "One rollout with its evidence", Args: cobra.ExactArgs(1),
+		Use: "status ID", Short: "One rollout with its evidence", Args: cobra.ExactArgs(1), ValidArgsFunction: c.completes(rollouts),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			call := func(admin *client.Client, ctx context.Context) (api.Rollout, error) {
 				return admin.Rollout(ctx, args[0])
@@ -119,7 +120,7 @@ func (c *cli) rolloutCommand() *cobra.Command {
 
 func (c *cli) actCommand(action api.RolloutAction, short string) *cobra.Command {
 	return &cobra.Command{
-		Use: string(action) + " ID", Short: short, Args: cobra.ExactArgs(1),
+		Use: string(action) + " ID", Short: short, Args: cobra.ExactArgs(1), ValidArgsFunction: c.completes(rollouts),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			call := func(admin *client.Client, ctx context.Context) (api.Rollout, error) {
 				return admin.Act(ctx, args[0], action)

@@ -19,7 +19,7 @@ func (c *cli) scaleCommand() *cobra.Command {
 		Use:               "scale SERVICE N|auto --reason TEXT",
 		Short:             "Set the number of instances; it holds until `scale SERVICE auto`",
 		Args:              cobra.ExactArgs(2),
-		ValidArgsFunction: c.completeService,
+		ValidArgsFunction: c.completes(services, words("auto")),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			req := api.ScaleRequest{Auto: args[1] == "auto", Reason: reason}
 			if !req.Auto {
@@ -75,7 +75,7 @@ func (c *cli) instanceCommand(verb, short, done string,
 		Use:               verb + " SERVICE INSTANCE",
 		Short:             short,
 		Args:              cobra.ExactArgs(2),
-		ValidArgsFunction: c.completeService,
+		ValidArgsFunction: c.completes(services, instancesOf),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			bound := func(admin *client.Client, ctx context.Context) (api.Done, error) {
 				return call(ctx, admin, args[0], args[1])
@@ -92,7 +92,7 @@ func (c *cli) maintenanceCommand() *cobra.Command {
 		Use:               "maintenance SERVICE on|off|hold",
 		Short:             "on: answer 503 with Retry-After; hold: let requests wait in the bounded queue; off: serve",
 		Args:              cobra.ExactArgs(2),
-		ValidArgsFunction: c.completeService,
+		ValidArgsFunction: c.completes(services, words("on", "off", "hold")),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			req := api.MaintenanceRequest{Mode: api.MaintenanceMode(args[1]), Message: message, For: api.Duration(duration)}
 			call := func(admin *client.Client, ctx context.Context) (api.Done, error) {

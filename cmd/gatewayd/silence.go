@@ -72,30 +72,12 @@ func printSilences(w io.Writer, all []api.Silence) {
 
 func (c *cli) silenceExpireCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "expire SILENCE", Short: "End a silence before its time", Args: cobra.ExactArgs(1), ValidArgsFunction: c.completeSilence,
+		Use: "expire SILENCE", Short: "End a silence before its time", Args: cobra.ExactArgs(1), ValidArgsFunction: c.completes(silences),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			call := func(admin *client.Client, ctx context.Context) (api.Done, error) { return admin.Expire(ctx, args[0]) }
 			return ask(cmd.Context(), c, call, func(w io.Writer, _ api.Done) { fmt.Fprintf(w, "%s is over\n", args[0]) })
 		},
 	}
-}
-
-// completeSilence offers the ids of the silences for the first argument.
-func (c *cli) completeSilence(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-	admin, err := c.connect()
-	if err != nil || len(args) > 0 {
-		return nil, cobra.ShellCompDirectiveNoFileComp
-	}
-	defer admin.Close()
-	all, err := admin.Silences(cmd.Context())
-	if err != nil {
-		return nil, cobra.ShellCompDirectiveNoFileComp
-	}
-	var ids []string
-	for _, s := range all {
-		ids = append(ids, s.ID)
-	}
-	return ids, cobra.ShellCompDirectiveNoFileComp
 }
 
 func (c *cli) whoamiCommand() *cobra.Command {

@@ -17,7 +17,7 @@ func (c *cli) statusCommand() *cobra.Command {
 		Use:               "status [SERVICE]",
 		Short:             "Health of the system, services, revisions, instances, and what is draining",
 		Args:              cobra.MaximumNArgs(1),
-		ValidArgsFunction: c.completeService,
+		ValidArgsFunction: c.completes(services),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return ask(cmd.Context(), c, (*client.Client).Status, printStatus)
@@ -28,24 +28,6 @@ func (c *cli) statusCommand() *cobra.Command {
 			return ask(cmd.Context(), c, one, printService)
 		},
 	}
-}
-
-// completeService offers the names of the services for the first argument.
-func (c *cli) completeService(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-	admin, err := c.connect()
-	if err != nil || len(args) > 0 {
-		return nil, cobra.ShellCompDirectiveNoFileComp
-	}
-	defer admin.Close()
-	status, err := admin.Status(cmd.Context())
-	if err != nil {
-		return nil, cobra.ShellCompDirectiveNoFileComp
-	}
-	var names []string
-	for _, s := range status.Services {
-		names = append(names, s.Name)
-	}
-	return names, cobra.ShellCompDirectiveNoFileComp
 }
 
 func printStatus(w io.Writer, s api.Status) {

@@ -162,6 +162,13 @@ func TestCompletion(t *testing.T) {
 	_, address := newStage(t)
 	expect(t, address, "secret", exitOK, "cart\nshop\n", "__complete", "scale", "")
 	expect(t, "127.0.0.1:1", "", exitOK, ":4", "__complete", "scale", "")
+	expect(t, address, "secret", exitOK, "auto\n:4", "__complete", "scale", "shop", "")
+	expect(t, address, "secret", exitOK, "v1-a\n", "__complete", "drain", "shop", "")
+	expect(t, address, "secret", exitOK, ":4\n", "__complete", "drain", "nothing", "")
+	expect(t, address, "secret", exitOK, "on\noff\nhold\n:4", "__complete", "maintenance", "shop", "")
+	expect(t, address, "secret", exitOK, "r-8\n", "__complete", "rollout", "promote", "")
+	expect(t, address, "secret", exitOK, "blue-green\n", "__complete", "deploy", "shop", "--strategy", "")
+	expect(t, address, "secret", exitOK, "limit-reached\n", "__complete", "events", "--type", "")
 	expect(t, address, "secret", exitOK, "bash completion", "completion", "bash")
 }
 
