@@ -144,7 +144,7 @@ func newGateway(opt Options, before *legacy) (*Gateway, error) {
 		services: map[string]*service{}, startedAt: time.Now()}
 	g.log = newLogger(opt.Stderr, cfg.Log, g.level)
 	if g.db, err = store.Open(cfg.State.Path, store.Options{Log: g.log, Migrations: migrations()}); err != nil {
-		return nil, fmt.Errorf("cannot open the state file %q (state.path): %w", cfg.State.Path, err)
+		return nil, fmt.Errorf("state.path: %w", err)
 	}
 	if err := g.openKept(cfg); err != nil {
 		g.db.Close()
