@@ -22,6 +22,7 @@ type stage struct {
 	bus     *events.Bus
 	address string
 	server  *httptest.Server
+	api     *admin.Server
 
 	mu              sync.Mutex // protects the fields below
 	status          api.Status
@@ -56,7 +57,7 @@ func (s *stage) serve(t *testing.T, opts admin.Options) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.server = httptest.NewServer(server.Handler())
+	s.api, s.server = server, httptest.NewServer(server.Handler())
 	s.address = s.server.URL
 	t.Cleanup(func() { s.server.CloseClientConnections(); s.server.Close() })
 }

@@ -72,6 +72,14 @@ func TestWhatAViewerMayNot(t *testing.T) {
 	p.wait(`document.querySelector('button[aria-label="Drain v1-a"]').disabled === false`)
 	p.visit("#/")
 	p.wait(`[...document.querySelectorAll('footer button')].find(b => b.textContent === 'Reload …').title === 'This needs the role admin; olga is operator.'`)
+
+	promoted := tokens()
+	promoted[1].Role = admin.RoleAdmin
+	if err := s.api.SetAccess(admin.Access{Tokens: promoted}); err != nil {
+		t.Fatal(err)
+	}
+	s.change(func() { s.status.Config.Generation++ }) // a reload of the config gave olga more
+	p.shows(".who", "olga · admin")
 }
 
 func TestOverview(t *testing.T) {

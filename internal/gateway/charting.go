@@ -13,8 +13,9 @@ import (
 // chart notes how every service fares, once a second, after the rates were measured.
 func (g *Gateway) chart(now time.Time) {
 	costs := g.costPerHour()
+	at := now.Round(0) // points are told by the wall clock
 	for _, s := range g.ordered {
-		sample := trendSample{at: now, counted: s.totals, recent: s.rates, weights: s.weights(s.trend.last.weights)}
+		sample := trendSample{at: at, counted: s.totals, recent: s.rates, weights: s.weights(s.trend.last.weights)}
 		sample.gauges = s.gauges(now)
 		sample.gauges[gaugeCost] = math.NaN()
 		if costs != nil {

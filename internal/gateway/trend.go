@@ -140,6 +140,7 @@ func (t *trend) view(window, step time.Duration) trendView {
 	if !r.open {
 		return v
 	}
+	v.points = make([]trendPoint, 0, len(r.points)+1)
 	for k := range r.points {
 		if p := &r.points[(r.next+k)%len(r.points)]; p.at > v.from.UnixNano() {
 			v.points = append(v.points, *p)

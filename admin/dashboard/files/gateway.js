@@ -169,12 +169,12 @@ export class Gateway {
   }
 
   #take(status) {
-    const restarted = this.status && this.status.startedAt !== status.startedAt
+    const another = this.status && (this.status.startedAt !== status.startedAt || this.status.config.generation !== status.config.generation)
     this.status = status
     this.lostSince = null
     this.history.add(status.services, Date.now())
     this.#changed()
-    if (restarted) this.connect() // it may be another version, with other paths
+    if (another) this.connect() // it may be another version, with other paths, or have other tokens
   }
 
   // #readLive reads what the live charts begin with.

@@ -35,7 +35,7 @@ export function alertList(alerts, { gateway, actions, now }) {
     h('p', { class: 'line' }, badge(a.severity), a.service && serviceLink(a.service), h('span', {}, [a.revision, a.instance].filter(Boolean).join(' · ')), h('small', {}, ago(a.since, now))),
     h('p', {}, a.message || a.metric),
     h('div', { class: 'command' }, h('span', { class: 'quiet' }, `${a.metric} is ${figure(a.value, a.unit)}, the limit ${figure(a.threshold, a.unit)}`),
-      a.silencedBy ? h('span', { class: 'quiet' }, '· ' + silenced(silenceOf(a), now)) : button('Silence …', () => actions.silence(a), { label: `Silence ${a.id} …`, ...gateway.may('/api/v1/silences') })))))
+      a.silencedBy ? h('span', { class: 'quiet' }, silenced(silenceOf(a), now)) : button('Silence …', () => actions.silence(a), { label: `Silence ${a.id} …`, ...gateway.may('/api/v1/silences') })))))
 }
 
 function silenced(s, now) { return s ? `Silenced by ${s.by} until ${clock(s.until, now)}: ${s.comment}` : 'Silenced' }
