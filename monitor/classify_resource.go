@@ -185,6 +185,18 @@ func (g *gateway) observe(o GatewayObservation) {
 	g.last = o
 }
 
+// lag is how late the gateway's loops were of late, in seconds.
+func (g *gateway) lag(now time.Time) float64 {
+	if g.series == nil {
+		return 0
+	}
+	delay := g.series.counts(now.Add(-recent), now).queue
+	if delay.n == 0 {
+		return 0
+	}
+	return delay.mean() / 1000
+}
+
 // claims of the gateway's own trouble: one at most, with all that is short.
 func (g *gateway) claims(now time.Time, active func(FindingType, string) bool) []claim {
 	if g.series == nil {

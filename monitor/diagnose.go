@@ -89,6 +89,7 @@ func (m *Monitor) Diagnose(now time.Time) Diagnosis {
 			continue // nobody looks at it any more
 		}
 		v := s.view(now, m.activeIn(s.name))
+		v.lag = m.gateway.lag(now)
 		s.noteScaling(v)
 		var claims []claim
 		for _, classify := range classifiers() {

@@ -1,6 +1,7 @@
 package monitor
 
 import (
+	"slices"
 	"testing"
 	"time"
 )
@@ -151,4 +152,30 @@ func TestMoreSlotsAtALock(t *testing.T) {
 		d.note(world.now, mon.Diagnose(at(world.now)).Findings)
 	}
 	d.only(MoreDoNotHelp, 28+25)
+}
+
+// On a host that is short of CPU everything takes longer, and the gateway's own loops are late.
+func TestHostShortOfCPUIsNoDependency(t *testing.T) {
+	f := func(delay time.Duration, want ...FindingType) {
+		t.Helper()
+		world, mon, d := newModel(5), New(Policy{}), diagnosed{t: t}
+		for world.now < 100 {
+			if world.now == 60 {
+				world.all(func(in *modelInstance) { in.mean *= 2.5 })
+			}
+			o := healthyGateway(world.now + 1)
+			if world.now >= 60 {
+				o.Delay = delay
+			}
+			mon.Observe(world.step())
+			mon.ObserveGateway(o)
+			d.note(world.now, mon.Diagnose(at(world.now)).Findings)
+		}
+		if !slices.Equal(d.types, want) {
+			t.Fatalf("late by %s: got %v; want %v", delay, d.types, want)
+		}
+	}
+	f(0, Dependency)
+	f(40*time.Millisecond)
+	f(200*time.Millisecond, Gateway)
 }

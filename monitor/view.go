@@ -64,7 +64,8 @@ func (s *service) updateUsual(now time.Time) {
 type view struct {
 	*service
 	now       time.Time
-	sum       cell // of the last ten seconds
+	sum       cell    // of the last ten seconds
+	lag       float64 // seconds that the gateway's own loops were late, mean: how long whoever shares its host waits for a core
 	instances []instanceView
 	active    func(FindingType, string) bool // whether it is already a finding: then it takes less to stay one
 }
@@ -137,14 +138,14 @@ func (v *view) loadFlat() bool {
 }
 
 // slower is how many times the usual latency the present one is; 0 when it
-// cannot be told from noise: below 10 ms or four standard errors more.
+// cannot be told from noise: below 10 ms, four standard errors, or four times what the host makes everyone wait, more.
 func (v *view) slower() float64 {
 	l := v.sum.latency
 	if !v.usual.known || v.usual.latencies < usualCells || l.Count() < fewRequests {
 		return 0
 	}
 	more := l.Mean().Seconds() - v.usual.latency
-	if more < 0.010 || more < 4*math.Sqrt(l.variance()/float64(l.Count())) {
+	if more < 0.010 || more < 4*math.Sqrt(l.variance()/float64(l.Count())) || more < 4*v.lag {
 		return 0
 	}
 	return l.Mean().Seconds() / max(v.usual.latency, 1e-6)
