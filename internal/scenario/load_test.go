@@ -18,6 +18,7 @@ type load struct {
 	client   fasthttp.HostClient
 	rate     atomic.Uint64 // bits of a float64, requests/s
 	user     func() string // of the next request
+	body     []byte        // if there is one it is posted to /echo, and wanted back compressed
 	answered atomic.Int64
 	failed   atomic.Int64 // without an answer, or with 5xx
 }
@@ -81,6 +82,11 @@ func (l *load) open(rate float64) {
 // closed has n clients that each send a request when they got the answer to the one before.
 func (w *world) closed(n int) *load {
 	l := w.newLoad()
+	l.closed(n)
+	return l
+}
+
+func (l *load) closed(n int) {
 	for range n {
 		l.loop(func(ctx context.Context) {
 			for ctx.Err() == nil {
@@ -88,7 +94,6 @@ func (w *world) closed(n int) *load {
 			}
 		})
 	}
-	return l
 }
 
 func (l *load) set(rate float64) { l.rate.Store(math.Float64bits(rate)) }
@@ -100,6 +105,13 @@ func (l *load) send(user string) {
 	defer fasthttp.ReleaseResponse(res)
 	req.SetRequestURI("http://" + l.w.web + "/")
 	req.Header.Set("X-User", user)
+	if l.body != nil {
+		req.SetRequestURI("http://" + l.w.web + "/echo")
+		req.Header.SetMethod(fasthttp.MethodPost)
+		req.Header.SetContentType("text/plain")
+		req.Header.Set("Accept-Encoding", "br")
+		req.SetBodyRaw(l.body)
+	}
 	req.SetTimeout(40 * time.Second)
 	if err := l.client.Do(req, res); err != nil || res.StatusCode() >= 500 {
 		l.failed.Add(1)

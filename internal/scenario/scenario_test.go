@@ -18,7 +18,7 @@ func TestCapacity(t *testing.T) {
 	t.Parallel()
 	w := start(t, setup{instances: 2, demo: "--latency 40ms --latency-fixed --burn 2ms", service: `
     limits: {maxConcurrencyPerInstance: 2}
-    resources: {cpu: 0.12}
+    resources: {cpu: 0.09}
 `})
 	o, l := w.watch(), w.open(30)
 	l.untilAnswered(150)
@@ -251,7 +251,7 @@ func TestMoreInstancesDoNotHelp(t *testing.T) {
 }
 
 // saturated is how many requests pass the lock in the time that the monitor wants to see of each number of instances.
-const saturated = 90 * 14
+const saturated = 90 * 17
 
 func TestGatewayOutOfFiles(t *testing.T) {
 	t.Parallel()
@@ -273,6 +273,41 @@ func TestGatewayOutOfConnections(t *testing.T) {
 	l.untilAnswered(100)
 	w.hold(185)
 	w.expect(o, monitor.Gateway, "")
+}
+
+// TestGatewayOutOfCPU has the one core of the gateway compress texts all the time. It takes that core away from all others, so it
+// runs by itself, and only where there is time.
+func TestGatewayOutOfCPU(t *testing.T) {
+	if soak(t) == 0 {
+		t.Skip("needs GATEWAYD_SOAK")
+	}
+	w := start(t, setup{instances: 2, demo: "--latency 20ms", cores: 1, route: ", compress: {algorithms: [br]}", service: `
+    resources: {cpu: 2}
+`})
+	o, few := w.watch(), w.open(10)
+	few.untilAnswered(50)
+	l := w.newLoad()
+	l.body = text(64 << 10)
+	l.closed(6)
+	before, began := w.cpuTime(), time.Now()
+	w.until("the gateway to be named, or that others take its core", func() bool {
+		_, named := o.find(monitor.Gateway, "")
+		return named || time.Since(began) > 40*time.Second
+	})
+	share := (w.cpuTime() - before).Seconds() / time.Since(began).Seconds()
+	if _, named := o.find(monitor.Gateway, ""); !named && share < 0.93 {
+		t.Skipf("the gateway gets %.0f %% of a core: this machine has too much to do", 100*share)
+	}
+	w.expectSince(began, o, monitor.Gateway, "")
+}
+
+// text is made of words as they come, so that it can be compressed, with some work.
+func text(n int) []byte {
+	var b []byte
+	for len(b) < n {
+		b = fmt.Appendf(b, "%x ", rand.IntN(1<<14))
+	}
+	return b
 }
 
 // TestGatewayIsLate has the gateway's process stand still most of the time, as on a host where others take the CPU.

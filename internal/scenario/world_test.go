@@ -17,6 +17,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/procfs"
+
 	"gatewayd/admin/api"
 	"gatewayd/admin/client"
 )
@@ -58,6 +60,8 @@ type setup struct {
 	listener  string // what the listener has besides, as ", key: value"
 	shell     string // put before the command of an instance, as "ulimit -n 100;"
 	files     int    // that the gateway may have open; 0: any number
+	cores     int    // that the gateway uses; 0: all
+	route     string // what the route has besides, as ", key: value"
 }
 
 func (s *setup) config() string {
@@ -69,7 +73,7 @@ func (s *setup) config() string {
 state: {path: gatewayd.db}
 shutdown: {timeout: 2s}
 listeners: [{name: web, address: "127.0.0.1:0"%s}]
-routes: [{name: all, service: shop, timeout: 10s}]
+routes: [{name: all, service: shop, timeout: 10s%s}]
 %s
 services:
   shop:
@@ -80,7 +84,7 @@ services:
         stopTimeout: 2s
     healthCheck: {path: /health, interval: 1s}
     drainTimeout: 2s
-%s%s`, s.listener, s.top, s.shell, s.demo, scaling, s.service)
+%s%s`, s.listener, s.route, s.top, s.shell, s.demo, scaling, s.service)
 }
 
 var servesLine = regexp.MustCompile(`msg="gatewayd serves".* admin=(\S+) listeners=\S*web=([0-9.:]+)`)
@@ -97,6 +101,9 @@ func start(t *testing.T, s setup) *world {
 		cmd = exec.Command("/bin/sh", "-c", fmt.Sprintf("ulimit -n %d; exec %s run -c gatewayd.yaml", s.files, program))
 	}
 	cmd.Dir, cmd.Stdout, cmd.Stderr = w.dir, &w.log, &w.log
+	if s.cores > 0 {
+		cmd.Env = append(os.Environ(), fmt.Sprintf("GOMAXPROCS=%d", s.cores))
+	}
 	ended := launch(t, cmd)
 	w.process = cmd.Process
 	t.Cleanup(func() {
@@ -251,4 +258,18 @@ func (w *world) hold(n int) {
 		}
 		w.t.Cleanup(func() { c.Close() })
 	}
+}
+
+// cpuTime is what the gateway has used of it.
+func (w *world) cpuTime() time.Duration {
+	w.t.Helper()
+	p, err := procfs.NewProc(w.process.Pid)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	st, err := p.Stat()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return time.Duration(st.CPUTime() * float64(time.Second))
 }
