@@ -3,6 +3,7 @@ package api
 import (
 	"fmt"
 	"net/http"
+	"strings"
 )
 
 // Error is the body of every response that is not a success. Whoever implements an
@@ -28,10 +29,17 @@ func Invalid(field, format string, args ...any) *Error {
 	return &Error{Status: http.StatusUnprocessableEntity, Field: field, Message: fmt.Sprintf(format, args...)}
 }
 
-// NotFound says that there is no such thing, such as NotFound("service", "shop") (404).
-func NotFound(kind, name string) *Error {
-	return &Error{Status: http.StatusNotFound, Field: kind, Message: fmt.Sprintf("there is no %s %q", kind, name)}
+// NotFound says that there is no such thing, such as NotFound("service", "shop"), and which there are (404).
+func NotFound(kind, name string, known ...string) *Error {
+	message := fmt.Sprintf("there is no %s %q", kind, name)
+	if len(known) > 0 && len(known) <= maxKnown {
+		message += "; want one of " + strings.Join(known, ", ")
+	}
+	return &Error{Status: http.StatusNotFound, Field: kind, Message: message}
 }
+
+// maxKnown is how many names fit into a sentence.
+const maxKnown = 20
 
 // Conflict says that the request does not fit the present state (409).
 func Conflict(format string, args ...any) *Error {

@@ -82,7 +82,7 @@ func (p ports) History(ctx context.Context, name string, window, step time.Durat
 	case err != nil:
 		return api.History{}, err
 	case len(all) == 0:
-		return api.History{}, api.NotFound("service", name)
+		return api.History{}, p.noService(name)
 	}
 	return all[0], nil
 }

@@ -79,7 +79,16 @@ func (p ports) Service(name string) (api.Service, error) {
 			return s, nil
 		}
 	}
-	return api.Service{}, api.NotFound("service", name)
+	return api.Service{}, p.noService(name)
+}
+
+// noService is the error that there is no service of that name.
+func (p ports) noService(name string) error {
+	var known []string
+	for _, s := range p.Services() {
+		known = append(known, s.Name)
+	}
+	return api.NotFound("service", name, known...)
 }
 
 // onService runs fn in the control loop with the named service.
@@ -88,7 +97,7 @@ func (p ports) onService(ctx context.Context, name string, fn func(s *service) e
 	callErr := p.g.mail.call(ctx, func() {
 		s := p.g.services[name]
 		if s == nil {
-			err = api.NotFound("service", name)
+			err = p.noService(name)
 			return
 		}
 		err = fn(s)
@@ -140,7 +149,9 @@ func (p ports) onInstance(ctx context.Context, name, id string, fn func(*service
 	return p.onService(ctx, name, func(s *service) error {
 		_, i := s.instance(id)
 		if i == nil {
-			return api.NotFound("instance", id)
+			var known []string
+			s.each(func(_ *revision, i *instance) { known = append(known, i.id) })
+			return api.NotFound("instance", id, known...)
 		}
 		fn(s, i)
 		return nil

@@ -131,12 +131,14 @@ func (p ports) Rollouts() []api.Rollout { return p.g.views.Load().rollouts }
 
 // Rollout implements admin.Rollouts.
 func (p ports) Rollout(id string) (api.Rollout, error) {
+	var known []string
 	for _, r := range p.Rollouts() {
 		if r.ID == id {
 			return r, nil
 		}
+		known = append(known, r.ID)
 	}
-	return api.Rollout{}, api.NotFound("rollout", id)
+	return api.Rollout{}, api.NotFound("rollout", id, known...)
 }
 
 // Act implements admin.Rollouts.
