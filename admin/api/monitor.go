@@ -44,6 +44,7 @@ type Alert struct {
 	Threshold  float64   `json:"threshold"`
 	Unit       string    `json:"unit,omitempty"`
 	Message    string    `json:"message"`
+	Context    []string  `json:"context,omitempty"`    // what was done to the service within ten minutes, newest first
 	SilencedBy string    `json:"silencedBy,omitempty"` // id of the silence that keeps it from being sent
 }
 

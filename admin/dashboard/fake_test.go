@@ -92,7 +92,8 @@ func (s *stage) set(t *testing.T) {
 			Evidence: []api.Evidence{{Metric: "errorRate", Unit: "%", Stable: 0.4, Candidate: 0.5, StableRequests: 3000, CandidateRequests: 1000, Verdict: "pass"}}},
 		{ID: "r-6", Service: "shop", Version: "v0", From: "v1", Strategy: "canary", Status: api.RolloutRolledBack, Step: 1, Steps: 3, Reason: "errors 40% against 0.4%", StartedAt: now, EndedAt: pointer(now.Add(9 * time.Second))},
 	}
-	s.alerts = []api.Alert{{ID: "a-1", Metric: "responseTime", Service: "shop", Severity: "critical", Since: now, Value: 3200, Threshold: 3000, Unit: "ms", Message: "response time is 3.2 s"}}
+	s.alerts = []api.Alert{{ID: "a-1", Metric: "responseTime", Service: "shop", Severity: "critical", Since: now, Value: 3200, Threshold: 3000, Unit: "ms", Message: "response time is 3.2 s",
+		Context: []string{"10:00:05 shop from 2 to 3 instances"}}}
 	s.findings = []api.Finding{{ID: "f-1", Type: "capacity", Service: "shop", Severity: "warning", Since: now, Cause: "7 requests wait while all instances are busy",
 		Evidence: []api.Figure{{Name: "queueLength", Value: 7}}, Advice: "Run one instance more.", Command: "gatewayd scale shop 4 --reason capacity",
 		Action: &api.Action{Method: "POST", Path: "/api/v1/services/shop/scale", Body: &api.ScaleRequest{Instances: pointer(4), Reason: "capacity"}}}}

@@ -361,6 +361,9 @@ func TestProblems(t *testing.T) {
 	s := newStage(t)
 	p := newTab(t, s.address+"/#/problems")
 	p.shows("main", "responseTime is 3.2 s, the limit 3 s")
+	p.has("main", "Shortly before: 1 change")
+	p.do(chromedp.Click(chromedp.CSS(`.problems summary`)))
+	p.shows("main", "10:00:05 shop from 2 to 3 instances")
 	for _, text := range []string{"critical", "capacity", "7 requests wait while all instances are busy", "queueLength", "Run one instance more."} {
 		p.has("main", text)
 	}

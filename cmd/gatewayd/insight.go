@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -31,12 +32,20 @@ func printAlerts(w io.Writer, all []api.Alert) {
 	}
 	t := newTable(w, "SEVERITY", "SERVICE", "INSTANCE", "METRIC", "VALUE", "THRESHOLD", "SINCE", "SILENCED BY", "MESSAGE")
 	for _, a := range all {
-		t.row(a.Severity, a.Service, a.Instance, a.Metric, figure(a.Value, a.Unit), figure(a.Threshold, a.Unit), clock(a.Since), a.SilencedBy, a.Message)
+		t.row(a.Severity, a.Service, a.Instance, a.Metric, figure(a.Value, a.Unit), figure(a.Threshold, a.Unit), clock(a.Since), a.SilencedBy, withContext(&a))
 	}
 	t.flush()
 }
 
 // figure prints a value with its unit; one that is a word stands apart.
+// withContext is the message of an alert with what was done shortly before.
+func withContext(a *api.Alert) string {
+	if len(a.Context) == 0 {
+		return a.Message
+	}
+	return fmt.Sprintf("%s (shortly before: %s)", a.Message, strings.Join(a.Context, "; "))
+}
+
 func figure(value float64, unit string) string {
 	space := ""
 	if len(unit) > 2 && unit[0] != ' ' {

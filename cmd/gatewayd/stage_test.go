@@ -192,7 +192,8 @@ func (s *stage) Alerts() []api.Alert {
 	if s.failed {
 		return nil
 	}
-	return []api.Alert{{ID: "a-1", Metric: "responseTime", Service: "shop", Severity: "warning", Since: moment(), Value: 1250.5, Threshold: 1000, Unit: "ms", Message: "p95 of shop is 1250.5ms"}}
+	return []api.Alert{{ID: "a-1", Metric: "responseTime", Service: "shop", Severity: "warning", Since: moment(), Value: 1250.5, Threshold: 1000, Unit: "ms", Message: "p95 of shop is 1250.5ms",
+		Context: []string{"03:04:00 shop from 2 to 3 instances", "03:03:00 v2 goes in"}}}
 }
 
 func (s *stage) Silences(context.Context) ([]api.Silence, error) {

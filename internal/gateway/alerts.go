@@ -3,7 +3,6 @@ package gateway
 import (
 	"encoding/json"
 	"math"
-	"strings"
 	"time"
 
 	"gatewayd/admin/api"
@@ -152,15 +151,12 @@ func asData(doc any) map[string]any {
 
 func describeAlert(a *monitor.Alert) api.Alert {
 	message := a.Summary
-	if len(a.Context) > 0 {
-		message += " (shortly before: " + strings.Join(a.Context, "; ") + ")"
-	}
 	if a.ResolvedAt != nil {
 		message += "; over since " + a.ResolvedAt.Format(time.TimeOnly)
 	}
 	// More than three decimals of a measurement tell nothing.
 	return api.Alert{ID: a.ID, Metric: a.Metric, Service: a.Service, Severity: a.Severity.String(), Since: a.Since, Value: math.Round(a.Value*1000) / 1000,
-		Threshold: a.Threshold, Unit: a.Unit, Message: message, SilencedBy: a.SilencedBy}
+		Threshold: a.Threshold, Unit: a.Unit, Message: message, Context: a.Context, SilencedBy: a.SilencedBy}
 }
 
 func describeFinding(f *monitor.Finding) api.Finding {

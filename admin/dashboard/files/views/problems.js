@@ -1,7 +1,7 @@
 // Alerts that fire and bottlenecks with what to do about them.
 
 import { h } from '../dom.js'
-import { ago, clock, figure } from '../format.js'
+import { ago, clock, figure, plural } from '../format.js'
 import { badge, button, card, command, empty, evidence, serviceLink, table } from './parts.js'
 
 /** problemsView describes the page of all alerts and bottlenecks. */
@@ -34,6 +34,7 @@ export function alertList(alerts, { gateway, actions, now }) {
   return h('ul', { class: 'problems' }, alerts.map(a => h('li', { key: a.id, class: 'severity-' + a.severity },
     h('p', { class: 'line' }, badge(a.severity), a.service && serviceLink(a.service), h('span', {}, [a.revision, a.instance].filter(Boolean).join(' · ')), h('small', {}, ago(a.since, now))),
     h('p', {}, a.message || a.metric),
+    a.context?.length > 0 && h('details', {}, h('summary', {}, `Shortly before: ${plural(a.context.length, 'change')}`), h('ul', {}, a.context.map(text => h('li', {}, text)))),
     h('div', { class: 'command' }, h('span', { class: 'quiet' }, `${a.metric} is ${figure(a.value, a.unit)}, the limit ${figure(a.threshold, a.unit)}`),
       a.silencedBy ? h('span', { class: 'quiet' }, silenced(silenceOf(a), now)) : button('Silence …', () => actions.silence(a), { label: `Silence ${a.id} …`, ...gateway.may('/api/v1/silences') })))))
 }
