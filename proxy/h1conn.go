@@ -48,6 +48,7 @@ type h1conn struct {
 
 	life     lifespan
 	home     *loop // that handed the connection over to a goroutine, nil: none did
+	rare     bool  // home carried many requests before it did
 	plainRun int   // requests in a row that a loop would have carried
 }
 

@@ -20,7 +20,8 @@ type client struct {
 	half     bool // the client has ended its stream, or broken off
 	queued   bool // in loop.ready
 	closed   bool
-	keep     bool // of a response that is being flushed: the connection goes on
+	keep     bool  // of a response that is being flushed: the connection goes on
+	ran      uint8 // requests since the loop has the connection, up to plainInARow
 	lingered int32
 	place    int32  // see timers
 	dial     uint32 // the wait for a connection that is under way, 0: none

@@ -23,7 +23,7 @@ func (l *loop) handover(cl *client, at stage, f *failure) {
 	l.timers.remove(cl)
 	l.unwatch(cl.fd)
 	c.cl, c.reply.out, c.x.clock = nil, nil, nil
-	c.home, c.fill = l, c.readIdle
+	c.home, c.rare, c.fill = l, cl.ran >= plainInARow, c.readIdle
 	if at == stageHead {
 		c.site = nil
 	}

@@ -44,6 +44,7 @@ func (l *loop) afterResponse(cl *client, keep bool) {
 	}
 	c.body.consumeWhole()
 	cl.state, cl.up = clientIdle, nil
+	cl.ran = min(cl.ran+1, plainInARow)
 	if c.w > c.r {
 		l.later(cl)
 		return

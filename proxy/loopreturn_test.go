@@ -24,7 +24,8 @@ func echoPath(t testing.TB) string {
 	}).addr
 }
 
-// A connection that was handed over goes back after some plain requests in a row, again and again, and counts as one connection all the time.
+// A connection that was handed over goes back after some plain requests in a row, again and again, and at once if a loop had carried as many
+// before. It counts as one connection all the time.
 func TestLoopTakesBack(t *testing.T) {
 	t.Parallel()
 	r := loopRig(t, 2, record(t, replyOK).addr)
@@ -46,6 +47,13 @@ func TestLoopTakesBack(t *testing.T) {
 		if n := r.server.Connections(); n != 1 {
 			t.Errorf("got %d connections; want 1", n)
 		}
+	}
+	for range 3 {
+		for range plainInARow {
+			c.send(get).response("GET")
+		}
+		c.send(postChunked).response("POST")
+		waitFor(t, "the connection back at once", func() bool { return r.onLoops() == 1 })
 	}
 	c.nc.Close()
 	waitFor(t, "the connection gone", func() bool { return r.server.Connections() == 0 })
@@ -88,7 +96,7 @@ func TestLoopTakesBackPipelined(t *testing.T) {
 	for i := range 100 {
 		target := fmt.Sprint("/", i)
 		want = append(want, target)
-		if i%17 == 0 {
+		if i%20 == 0 {
 			out.WriteString(strings.Replace(postChunked, " / ", " "+target+" ", 1))
 		} else {
 			out.WriteString(strings.Replace(get, " / ", " "+target+" ", 1))
