@@ -98,7 +98,7 @@ func Recommend(f Facts, replay Replay) ([]Recommendation, []Refusal) {
 	}
 	if n := len(f.Profile.Hours); n < minDays*24 {
 		at := f.Profile.Hours[n-1].Start.Add(time.Duration(minDays*24-n) * time.Hour)
-		return nil, []Refusal{{Service: f.Service, Reason: fmt.Sprintf("%d of %d hours of history are there: the first at %s, %s and %s after %d days, %s after %d", n, minDays*24,
+		return nil, []Refusal{{Service: f.Service, Reason: fmt.Sprintf("%d of %d hours of history are there; it begins at %s, %s and %s after %d days, %s after %d", n, minDays*24,
 			at.In(f.zone()).Format("2006-01-02 15:04 MST"), UseSchedule, ScaleToZero, dailyDays, RetireService, retireDays)}}
 	}
 	var made []Recommendation

@@ -221,7 +221,7 @@ func TestTooLittleHistoryIsTold(t *testing.T) {
 	for hour := range 3 {
 		p.Add(at.Add(time.Duration(hour)*time.Hour), 1, 1, 1)
 	}
-	f(p, "3 of 24 hours of history are there: the first at 2026-03-11 08:00 UTC, schedule and scale-to-zero after 3 days, dead-service after 7")
+	f(p, "3 of 24 hours of history are there; it begins at 2026-03-11 08:00 UTC, schedule and scale-to-zero after 3 days, dead-service after 7")
 }
 
 type testError string

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -133,11 +132,12 @@ func printCost(w io.Writer, r costReport) {
 		}
 	}
 	for _, h := range r.Withheld {
-		what := cmp.Or(h.Type, "anything")
-		if h.SavingPerMonth > 0 {
-			what += fmt.Sprintf(", which would save %s a month", money(r.Currency, h.SavingPerMonth))
+		if h.Type == "" {
+			fmt.Fprintf(w, "no advice on %s yet: %s\n", oneLine(h.Service), oneLine(h.Reason))
+		} else {
+			fmt.Fprintf(w, "not recommended for %s: %s, which would save %s a month: %s\n", oneLine(h.Service), oneLine(h.Type),
+				money(r.Currency, h.SavingPerMonth), oneLine(h.Reason))
 		}
-		fmt.Fprintf(w, "not recommended for %s: %s: %s\n", oneLine(h.Service), what, oneLine(h.Reason))
 	}
 }
 

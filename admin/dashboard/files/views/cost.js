@@ -50,7 +50,7 @@ function recommendations(page, { currency, withheld = [] } = {}) {
       h('p', { class: 'quiet' }, `Risk: ${r.risk}`),
       command(r, page))),
     withheld.map(r => h('li', { key: `withheld ${r.type} ${r.service}` },
-      h('p', { class: 'line' }, h('b', {}, 'not recommended'), serviceLink(r.service), r.type && h('span', {}, r.type), r.savingPerMonth > 0 && h('small', {}, `would save ${money(r.savingPerMonth, currency)} a month`)),
+      h('p', { class: 'line' }, h('b', {}, r.type ? 'not recommended' : 'no advice yet'), serviceLink(r.service), r.type && h('span', {}, r.type), r.savingPerMonth > 0 && h('small', {}, `would save ${money(r.savingPerMonth, currency)} a month`)),
       h('p', { class: 'quiet' }, r.reason)))))
 }
 
