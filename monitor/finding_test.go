@@ -176,6 +176,6 @@ func TestHostShortOfCPUIsNoDependency(t *testing.T) {
 		}
 	}
 	f(0, Dependency)
-	f(40*time.Millisecond)
+	f(40 * time.Millisecond)
 	f(200*time.Millisecond, Gateway)
 }

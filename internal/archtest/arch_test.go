@@ -20,7 +20,7 @@ var floors = map[string]int{
 	"config": 0, "events": 0, "store": 0, "internal": 0, "admin/api": 0, "admin/dashboard": 0,
 	"balancer": 1, "health": 1, "scaler": 1, "rollout": 1, "monitor": 1, "cost": 1,
 	"proxy": 2, "provider": 2, "admin": 2, "health/probe": 2, "scaler/simulate": 2, "monitor/report": 2, "monitor/notify": 2,
-	"internal/gateway": 3, "internal/demo": 2, "internal/testkit": 2,
+	"internal/gateway": 3, "internal/demo": 2, "internal/testkit": 2, "internal/scenario": 4,
 	"cmd": 4, "bench": 4,
 }
 

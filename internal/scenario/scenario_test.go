@@ -48,6 +48,7 @@ func TestDependencyIsSlow(t *testing.T) {
 	l.untilAnswered(knowsUsual * 20)
 	sicken(t, dependency, "slow")
 	w.expect(o, monitor.Dependency, "")
+	sicken(t, dependency, "")
 }
 
 func TestDependencyFails(t *testing.T) {
@@ -60,6 +61,7 @@ func TestDependencyFails(t *testing.T) {
 	l.untilAnswered(knowsUsual * 20)
 	sicken(t, dependency, "errors")
 	w.expect(o, monitor.Dependency, "")
+	sicken(t, dependency, "")
 }
 
 // knowsUsual is how many seconds of healthy traffic the monitor wants to see before it knows what is usual.

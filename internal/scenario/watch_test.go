@@ -100,7 +100,15 @@ func describe(f api.Finding) string {
 	return text
 }
 
-// expect waits until the type is named, for the instance if one is given, and fails if another one was.
+// lookedAt is for how long after the trouble began nothing else may be named; with GATEWAYD_SOAK it is as long as a type may take.
+func lookedAt(t *testing.T) time.Duration {
+	if soak(t) > 0 {
+		return 30 * time.Second
+	}
+	return 20 * time.Second
+}
+
+// expect waits until the type is named, for the instance if one is given, and fails if another one is.
 func (w *world) expect(o *watch, kind monitor.FindingType, instance string) {
 	w.t.Helper()
 	w.expectSince(time.Now(), o, kind, instance)
@@ -110,21 +118,23 @@ func (w *world) expect(o *watch, kind monitor.FindingType, instance string) {
 func (w *world) expectSince(sick time.Time, o *watch, kind monitor.FindingType, instance string) {
 	w.t.Helper()
 	var found sighting
-	deadline := time.After(patience)
-	tick := time.NewTicker(100 * time.Millisecond)
-	defer tick.Stop()
-	for ok := false; !ok; {
-		select {
-		case <-tick.C:
-			found, ok = o.find(kind, instance)
-		case <-deadline:
-			o.excuse(kind)
-			w.t.Fatalf("%s was not named within %s; instead: %s", kind, patience, strings.Join(o.strangers(kind), "\n"))
+	named := false
+	deadline := time.Now().Add(patience)
+	w.within(2*patience, "it to be named, and nothing else", func() bool {
+		if !named {
+			found, named = o.find(kind, instance)
 		}
+		return named && time.Since(sick) > lookedAt(w.t) || time.Now().After(deadline)
+	})
+	others := o.strangers(kind)
+	if !named || len(others) > 0 {
+		o.excuse(kind)
+	}
+	if !named {
+		w.t.Fatalf("%s was not named within %s; instead: %s", kind, patience, strings.Join(others, "\n"))
 	}
 	w.t.Logf("%s named after %.1f s: %s", kind, found.at.Sub(sick).Seconds(), describe(found.Finding))
-	if others := o.strangers(kind); len(others) > 0 {
-		o.excuse(kind)
+	if len(others) > 0 {
 		w.t.Errorf("named besides %s:\n%s", kind, strings.Join(others, "\n"))
 	}
 }
