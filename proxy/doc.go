@@ -14,7 +14,7 @@
 // Beside the goroutines there may be event loops, one per core, which carry what is plain and small: HTTP/1.1 over
 // TCP whose request has arrived whole. A loop owns its clients' connections and a part of the idle connections to instances, and runs
 // the same exchange step by step. Whatever would have to wait for more than a socket is handed over to a goroutine
-// with the connection as it stands. See loop.go.
+// with the connection as it stands, and comes back once it is plain and small again. See loop.go, loophandover.go and loopreturn.go.
 //
 // What HTTP/1.1 and other protocols have in common (match, pick, exchange, outcome) is written
 // against the small downstream interface; h1 is its implementation for HTTP/1.x.
