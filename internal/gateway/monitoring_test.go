@@ -14,6 +14,9 @@ import (
 	"time"
 
 	"gatewayd/admin/api"
+	"gatewayd/config"
+	"gatewayd/monitor"
+	"gatewayd/proxy"
 )
 
 // inbox is somebody who gets messages; it refuses the first one.
@@ -323,4 +326,30 @@ func (w *world) checkHistory() {
 	if _, err := w.admin.History(context.Background(), "nope", time.Minute, 0); err == nil {
 		w.t.Fatal("a service that is not there has a history")
 	}
+}
+
+// Requests that wait because somebody said so wait for no slot: the hold is no bottleneck and raises no alert.
+func TestAHoldIsNoTrouble(t *testing.T) {
+	f := func(maintenance bool, want int) {
+		t.Helper()
+		w := newWatch(withStore(t, "shop"), adviceNow)
+		w.monitor.SetPolicy(monitor.Policy{Thresholds: []monitor.Threshold{{Metric: monitor.MetricQueueLength, Levels: []monitor.Level{{Severity: monitor.Warning, Raise: 10}}}}})
+		ss := seenService{name: "shop", spec: &config.Service{Limits: config.ServiceLimits{MaxConcurrencyPerInstance: 8, Queue: 256}},
+			core: proxy.NewService("shop", 256), queue: 128, need: -1, maintenance: maintenance}
+		for _, id := range []string{"a", "b"} {
+			ss.instances = append(ss.instances, seenInstance{id: id, revision: "v1", weight: 1, fit: true, exists: true, started: adviceNow})
+		}
+		found := 0
+		for second := range 60 {
+			now := adviceNow.Add(time.Duration(second) * time.Second)
+			ss.core.Arrivals.Add(20)
+			w.takeService(&ss, now)
+			found = len(w.monitor.Evaluate(now).Alerts) + len(w.monitor.Diagnose(now).Findings)
+		}
+		if found != want {
+			t.Fatalf("maintenance %v: got %d alerts and findings; want %d", maintenance, found, want)
+		}
+	}
+	f(false, 2)
+	f(true, 0)
 }

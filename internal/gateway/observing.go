@@ -168,7 +168,7 @@ func (w *watch) takeService(ss *seenService, now time.Time) {
 	s.profiledRequests += o.Arrived
 	s.Traffic.add(now, o.Arrived)
 	if ss.maintenance {
-		o.Rejected = 0 // meant so
+		o.Rejected, o.Queue = 0, 0 // meant so
 	}
 	for i := range ss.instances {
 		si := &ss.instances[i]
