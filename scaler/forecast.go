@@ -11,7 +11,8 @@ type model struct {
 	name string
 	at   func(o *outlook, sr *series, h time.Duration, now time.Time) float64
 	// most is how many times the load now a forecast may be, 30 s ahead: a trend
-	// may break at any moment, a cycle was there before.
+	// may break at any moment, a cycle was there before. 0: as high as it says, since
+	// the load was there minutes ago; but little beyond that (peakMost).
 	most float64
 }
 
@@ -27,15 +28,17 @@ var models = [modelCount]model{
 	{"trend of 80 s", trend(80*time.Second, 1), trendMost},
 	{"damped trend of 80 s", trend(80*time.Second, 0.5), trendMost},
 	{"trend of 3 min", trend(3*time.Minute, 1), trendMost},
+	{"highest minute of 8", peak, 0},
 	{"time of day", season(&daily), seasonMost},
 	{"time of hour", season(&hourly), seasonMost},
 }
 
 const (
-	modelCount = 10
+	modelCount = 11
 	shortMean  = 15 * time.Second
 	trendMost  = 1.25
 	seasonMost = 4
+	peakMost   = 1.5 // times the highest minute, with the errors to be expected
 )
 
 func mean(w time.Duration) func(*outlook, *series, time.Duration, time.Time) float64 {
@@ -54,6 +57,17 @@ func trend(span time.Duration, damping float64) func(*outlook, *series, time.Dur
 		slope := damping * (late - early) / half.Seconds()
 		return math.Max(late+slope*(half/2+h).Seconds(), base)
 	}
+}
+
+// peak expects what there was back: a load that broke off, because whatever sends it
+// stopped for a moment, returns as suddenly as it went.
+func peak(_ *outlook, sr *series, _ time.Duration, _ time.Time) float64 {
+	highest := sr.mean(shortMean)
+	for i := range time.Duration(8) {
+		r, _ := sr.rate(i*time.Minute, time.Minute)
+		highest = max(highest, r)
+	}
+	return highest
 }
 
 // season expects the same rise as at this point of the cycle before.
@@ -126,7 +140,7 @@ func (o *outlook) observe(sr *series, h time.Duration, service float64, now time
 		return
 	}
 	for o.n > 0 && !now.Before(o.pending[o.head].due) {
-		o.pending[o.head].settle(sr)
+		o.pending[o.head].settle(sr, 1/service)
 		o.head = (o.head + 1) % pendingCount
 		o.n--
 	}
@@ -143,13 +157,14 @@ func (o *outlook) observe(sr *series, h time.Duration, service float64, now time
 	o.n++
 }
 
-func (p *promise) settle(sr *series) {
+// settle compares a promise with what came. erlang is the rate that keeps one slot busy.
+func (p *promise) settle(sr *series, erlang float64) {
 	actual := sr.mean(actualSpan)
 	keep := math.Exp2(-float64(forecastEvery) / float64(errorHalfLife))
 	b := p.band
 	best := b.Best
 	for i := range b.Errors {
-		b.Errors[i].add(actual, p.rates[i], keep)
+		b.Errors[i].add(actual, p.rates[i], erlang, keep)
 		// A little better is no reason to change models.
 		if loss := b.Errors[i].Loss; loss < 0.98*b.Errors[b.Best].Loss && loss < b.Errors[best].Loss {
 			best = i

@@ -213,7 +213,7 @@ func TestResidualQuantilesAgainstSorting(t *testing.T) {
 	var seen []float64
 	for range 20_000 {
 		f := math.Exp(0.2*rng.NormFloat64() + 0.1)
-		r.add(100*f, 100, 1)
+		r.add(100*f, 100, 5, 1)
 		seen = append(seen, f)
 	}
 	slices.Sort(seen)
@@ -221,6 +221,41 @@ func TestResidualQuantilesAgainstSorting(t *testing.T) {
 		want := seen[int(q*float64(len(seen)))]
 		if got := r.quantile(q); math.Abs(got/want-1) > 0.02 {
 			t.Errorf("quantile(%v) = %v; want %v", q, got, want)
+		}
+	}
+}
+
+// Silence is an observation too, and a load that comes out of it is the largest error there is.
+func TestResidualsOfSilence(t *testing.T) {
+	f := func(actual, forecast, quantile float64, want func(float64) bool) {
+		t.Helper()
+		var r residuals
+		r.begin(0.1, 1)
+		for range 20 {
+			r.add(actual, forecast, 5, 1)
+		}
+		if got := r.quantile(quantile); !want(got) {
+			t.Errorf("%v came where %v was expected: the %v quantile is %v", actual, forecast, quantile, got)
+		}
+	}
+	f(0, 300, 0.5, func(q float64) bool { return q < 0.3 })
+	f(300, 0, 0.5, func(q float64) bool { return q > 3.5 })
+	f(0, 0, 0.5, func(q float64) bool { return q > 0.9 && q < 1.1 })
+}
+
+func TestPeakOfTheLastMinutes(t *testing.T) {
+	var sr series
+	now := time.Date(2024, 6, 3, 0, 0, 0, 0, time.UTC)
+	for i := range 20 * 60 {
+		now = now.Add(time.Second)
+		rate := 0.
+		if i < 10*60 {
+			rate = 300
+		}
+		sr.record(now, time.Second, rate)
+		silent := max(0, i+1-10*60)
+		if got := peak(nil, &sr, 0, now); silent > 0 && silent <= 7*60 && math.Abs(got-300) > 1 || silent > 8*60+5 && got != 0 {
+			t.Fatalf("after %d s of silence %v/s are reckoned with", silent, got)
 		}
 	}
 }

@@ -26,6 +26,10 @@ const (
 	// upper is the quantile by which models are compared: about that share
 	// of forecasts has to be safe.
 	upper = 0.95
+
+	// smallLoad, in erlangs, is below what errors are not divided by: to be off by a
+	// factor costs nothing where one instance has room for both.
+	smallLoad = 4
 )
 
 type bins [binCount]float64
@@ -52,18 +56,16 @@ func (r *residuals) begin(spread, count float64) {
 	r.Sum, r.Loss = count, spread/4
 }
 
-// add takes in that actual came where forecast was expected; keep is what
-// remains of the weight of earlier errors.
-func (r *residuals) add(actual, forecast, keep float64) {
-	if forecast <= 0 || actual <= 0 {
-		return
-	}
+// add takes in that actual came where forecast was expected; erlang is the rate that keeps
+// one slot busy, keep is what remains of the weight of earlier errors.
+func (r *residuals) add(actual, forecast, erlang, keep float64) {
+	actual, forecast = max(actual, erlang/100), max(forecast, erlang/100)
 	limit := forecast * r.quantile(upper)
 	loss := (1 - upper) * (limit - actual)
 	if actual > limit {
 		loss = upper * (actual - limit)
 	}
-	r.Loss += (1 - keep) * (loss/actual - r.Loss)
+	r.Loss += (1 - keep) * (loss/max(actual, smallLoad*erlang) - r.Loss)
 	for i := range r.Bins {
 		r.Bins[i] *= keep
 	}

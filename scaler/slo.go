@@ -122,6 +122,7 @@ type view struct {
 	price   float64
 	load    float64                  // requests/s expected one horizon ahead
 	factors *[len(quantiles)]float64 // on load, the distribution of what may come
+	highest float64                  // requests/s that are reckoned with
 	most    int                      // sizes beyond are not looked at
 	present float64                  // requests/s that must be carried at any rate: those now, and the backlog
 	sizing  Sizing
@@ -132,9 +133,14 @@ func (z *SLOState) view(q *station, s *Sample, h time.Duration, now time.Time) v
 	b := z.Outlook.bandOf(recent * q.service)
 	risen := z.series.risen()
 	model := &models[b.Best]
-	limit := 1 + (model.most-1)*h.Seconds()/mostHorizon.Seconds()
 	v := view{q: q, late: &z.late, price: z.price(q), factors: b.Errors[b.Best].factors()}
-	v.load = min(model.at(&z.Outlook, &z.series, h, now), limit*max(risen, recent))
+	v.load, v.highest = model.at(&z.Outlook, &z.series, h, now), math.Inf(1)
+	if model.most > 0 {
+		limit := 1 + (model.most-1)*h.Seconds()/mostHorizon.Seconds()
+		v.load = min(v.load, limit*max(risen, recent))
+	} else {
+		v.highest = peakMost * v.load
+	}
 	if z.series.surging() {
 		risen = max(surgeRise*risen, min(z.series.climbing(h), surgeMost*risen))
 	}
@@ -182,7 +188,7 @@ func (v *view) search(first, stride int) (n int, least float64) {
 func (v *view) cost(n int) float64 {
 	c := float64(n)
 	for i, f := range v.factors {
-		rate := v.load * f
+		rate := min(v.load*f, v.highest)
 		c += v.price * quantiles[i].weight * rate * v.late.share(n, rate*v.q.service)
 	}
 	return c
