@@ -255,20 +255,25 @@ func TestMoreInstancesDoNotHelp(t *testing.T) {
 // saturated is how many requests pass the lock in the time that the monitor wants to see of each number of instances.
 const saturated = 90 * 17
 
+// patient is a listener that bears connections on which nothing comes.
+func patient(connections int) string {
+	return fmt.Sprintf(", limits: {headerTimeout: 10m, idleTimeout: 10m, maxConnections: %d}", connections)
+}
+
 func TestGatewayOutOfFiles(t *testing.T) {
 	t.Parallel()
-	w := start(t, setup{instances: 2, demo: "--latency 20ms", files: 200, service: `
+	w := start(t, setup{instances: 2, demo: "--latency 20ms", files: 200, listener: patient(20000), service: `
     resources: {cpu: 0.5}
 `})
 	o, l := w.watch(), w.open(20)
 	l.untilAnswered(100)
-	w.hold(165)
+	w.hold(150)
 	w.expect(o, monitor.Gateway, "")
 }
 
 func TestGatewayOutOfConnections(t *testing.T) {
 	t.Parallel()
-	w := start(t, setup{instances: 2, demo: "--latency 20ms", listener: ", limits: {maxConnections: 200}", service: `
+	w := start(t, setup{instances: 2, demo: "--latency 20ms", listener: patient(200), service: `
     resources: {cpu: 0.5}
 `})
 	o, l := w.watch(), w.open(20)
