@@ -295,7 +295,7 @@ func TestGatewayOutOfCPU(t *testing.T) {
 	few.untilAnswered(50)
 	l := w.newLoad()
 	l.body = text(64 << 10)
-	l.closed(6)
+	l.closed(40)
 	before, began := w.cpuTime(), time.Now()
 	w.until("the gateway to be named, or that others take its core", func() bool {
 		_, named := o.find(monitor.Gateway, "")
