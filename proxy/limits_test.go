@@ -139,16 +139,16 @@ func TestMinRateOfSlowInstance(t *testing.T) {
 	t.Parallel()
 	addr := instance(t, func(nc net.Conn, br *bufio.Reader) {
 		head, _ := readHead(br)
-		<-time.After(3 * time.Second)
+		<-time.After(4 * time.Second)
 		readBody(br, head)
 		io.WriteString(nc, replyOK)
 	})
 	r := newRig(t, addr)
-	r.settings.MinRate, r.settings.RateGrace = 6e6, 1500*time.Millisecond
+	// What the sockets on the way hold is due in less than a second, so only the grace is left for a busy machine.
+	r.settings.MinRate, r.settings.RateGrace = 1e8, 3500*time.Millisecond
 	r.start()
 	const size = 16 << 20
-	c := r.dial().send(fmt.Sprintf("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n", size))
-	c.send(strings.Repeat("x", size))
+	c := r.dial().send(fmt.Sprintf("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n", size) + strings.Repeat("x", size))
 	if res, body := c.response("POST"); res.StatusCode != 200 {
 		t.Errorf("got %d %q; want 200", res.StatusCode, body)
 	}
