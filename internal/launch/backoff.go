@@ -1,8 +1,12 @@
-// Package launch holds what providers that start instances have in common: the templates of what is started, and how starts
-// that fail are spaced. It starts nothing, reads no clock and has no goroutines.
+// Package launch holds what providers that start instances have in common: which instances there are and which are started or stopped
+// next (Fleet), how starts that fail are spaced, and the templates of what is started. It starts nothing, reads no clock, takes no
+// locks and has no goroutines.
 package launch
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // Backoff spaces the starts of a revision that fails. The wait after the n-th failure in a row is random, between Base and
 // Base * 2^n, and at most Max.
@@ -25,6 +29,14 @@ func (o Backoff) WithDefaults(base, longest time.Duration) Backoff {
 		o.ResetAfter = 30 * time.Second
 	}
 	return o
+}
+
+// Validate returns an error when o, with its defaults, cannot be used.
+func (o Backoff) Validate() error {
+	if o.Base < 0 || o.Max < o.Base || o.ResetAfter < 0 {
+		return fmt.Errorf("cannot use backoff %+v: want 0 < base <= max", o)
+	}
+	return nil
 }
 
 // Wait returns how long to wait after the n-th failure in a row, n >= 1. uniform is in [0, 1).

@@ -90,8 +90,8 @@ func TestCreateWhoseAnswerWasLost(t *testing.T) {
 		if c == "POST /containers/create" && !lost {
 			lost = true
 			h.Provider.mu.Lock()
-			for id := range h.instances {
-				e.containers["x"] = &fakeContainer{id: "x", name: h.containerName(id, 1), state: container.StateCreated}
+			for _, in := range h.fleet.List() {
+				e.containers["x"] = &fakeContainer{id: "x", name: h.containerName(in.ID, 1), state: container.StateCreated}
 			}
 			h.Provider.mu.Unlock()
 			panic(http.ErrAbortHandler)

@@ -2,9 +2,7 @@ package docker
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"time"
 
 	"github.com/moby/moby/client"
@@ -18,38 +16,24 @@ type instance struct {
 	wanted context.Context // ends when the instance has to end, or the gateway does
 	unwant context.CancelFunc
 
-	// Protected by Provider.mu.
-	pub      scaler.Instance
-	run      *run      // its container, once there is one
-	stopped  bool      // it has to end
-	begun    time.Time // of the last attempt to start it
-	attempts int       // to start it, the one under way included
+	// Protected by Provider.mu, but for ID and Version. Whoever Instance.Stop told true calls unwant.
+	launch.Instance
+	usage    scaler.Usage
+	run      *run // its container, once there is one
+	attempts int  // to start it, the one under way included
 }
 
-func newInstance(id, version string) *instance {
-	in := &instance{pub: scaler.Instance{ID: id, Version: version, State: scaler.InstanceStarting}}
+func newInstance(known launch.Instance) *instance {
+	in := &instance{Instance: known}
 	in.wanted, in.unwant = context.WithCancel(context.Background())
 	return in
 }
 
-// askToStop tells the supervisor to end the instance, and false when it was told before. Provider.mu is held.
-func (in *instance) askToStop() bool {
-	if in.stopped {
-		return false
-	}
-	in.stopped = true
-	in.pub.State, in.pub.RetryAt = scaler.InstanceStopping, time.Time{}
-	in.unwant()
-	return true
-}
-
-// freeID returns an id that no instance has. p.mu is held.
-func (p *Provider) freeID(version string) string {
-	for {
-		id := fmt.Sprintf("%s-%04x", plain(version), rand.IntN(1<<16))
-		if p.instances[id] == nil && !p.spared[id] {
-			return id
-		}
+// public is what others get to know of in. Provider.mu is held.
+func (in *instance) public() scaler.Instance {
+	return scaler.Instance{
+		ID: in.ID, Version: in.Version, Address: in.Address, State: scaler.InstanceState(in.State), StartedAt: in.StartedAt,
+		RetryAt: in.RetryAt, Restarts: in.Restarts, LastError: in.LastError, OOMKilled: in.OOMKilled, Usage: in.usage,
 	}
 }
 
@@ -81,14 +65,14 @@ func (p *Provider) supervise(in *instance) {
 func (p *Provider) mustStop(in *instance) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return in.stopped
+	return in.State == launch.Stopping
 }
 
 // bring returns the container of in, started as often as it takes, or nil when in has to end first.
 func (p *Provider) bring(in *instance) *run {
 	for {
 		p.mu.Lock()
-		r, retryAt := in.run, in.pub.RetryAt
+		r, retryAt := in.run, in.RetryAt
 		p.mu.Unlock()
 		if r != nil {
 			return r
@@ -97,7 +81,7 @@ func (p *Provider) bring(in *instance) *run {
 			return nil
 		}
 		if err := p.start(in); err != nil && in.wanted.Err() == nil {
-			p.becomeBackoff(in, StartFailed, err.Error(), nil)
+			p.becomeBackoff(in, Event{Kind: StartFailed, Reason: err.Error()}, false)
 		}
 	}
 }
@@ -105,15 +89,11 @@ func (p *Provider) bring(in *instance) *run {
 // start makes one attempt to start a fresh container for in. What it began and could not finish it takes away again.
 func (p *Provider) start(in *instance) error {
 	p.mu.Lock()
-	if !in.stopped {
-		in.pub.State, in.pub.RetryAt = scaler.InstanceStarting, time.Time{}
-	}
-	in.begun = time.Now()
+	in.Begin(time.Now())
 	in.attempts++
-	id, version := in.pub.ID, in.pub.Version
-	name, restarts := p.containerName(id, in.attempts), in.pub.Restarts
+	name, restarts := p.containerName(in.ID, in.attempts), in.Restarts
 	p.mu.Unlock()
-	v, err := p.vars(id, version)
+	v, err := p.vars(in.ID, in.Version)
 	if err != nil {
 		return err
 	}
@@ -130,11 +110,11 @@ func (p *Provider) start(in *instance) error {
 	}
 	create.Name = name
 	p.mu.Lock()
-	in.begun = time.Now() // the time of a pull is not that of a start
+	in.Begin(time.Now()) // the time of a pull is not that of a start
 	p.mu.Unlock()
 	if err := p.launch(in, create); err != nil {
 		if removeErr := p.remove(create.Name); removeErr != nil {
-			p.o.Logger.Warn("a container that could not be started is left for now", "service", p.o.Service, "instance", id, "err", removeErr)
+			p.o.Logger.Warn("a container that could not be started is left for now", "service", p.o.Service, "instance", in.ID, "err", removeErr)
 		}
 		return err
 	}
@@ -178,7 +158,7 @@ func (p *Provider) lookAt(in *instance, r *run) {
 		return
 	}
 	if err != nil {
-		p.o.Logger.Warn("cannot find out whether an instance runs", "service", p.o.Service, "instance", in.pub.ID, "err", err)
+		p.o.Logger.Warn("cannot find out whether an instance runs", "service", p.o.Service, "instance", in.ID, "err", err)
 		return
 	}
 	if s.running {
@@ -189,22 +169,17 @@ func (p *Provider) lookAt(in *instance, r *run) {
 	if s.exists {
 		output = p.tail(r.id)
 		if err := p.remove(r.id); err != nil {
-			p.o.Logger.Warn("a container that ended is left for now", "service", p.o.Service, "instance", in.pub.ID, "err", err)
+			p.o.Logger.Warn("a container that ended is left for now", "service", p.o.Service, "instance", in.ID, "err", err)
 		}
 	}
-	p.mu.Lock()
-	in.pub.OOMKilled = s.oom || r.oom
-	in.run = nil
-	in.pub.Restarts++
-	p.mu.Unlock()
-	p.becomeBackoff(in, Exited, s.reason, output)
+	p.becomeBackoff(in, Event{Kind: Exited, Reason: s.reason, Output: output}, s.oom)
 }
 
 // end stops the container of in, trying until it does not run any more, and forgets in. When the time for that is over it gives up: then the
 // next gateway finds the container. One that is stopped and cannot be removed is tried again at each look at all containers.
 func (p *Provider) end(in *instance, r *run) {
 	p.mu.Lock()
-	in.askToStop()
+	in.Stop()
 	p.mu.Unlock()
 	p.changed()
 	said := ""
@@ -218,98 +193,66 @@ func (p *Provider) end(in *instance, r *run) {
 		}
 		if err.Error() != said {
 			said = err.Error()
-			p.o.Logger.Warn("an instance does not end: it is tried again", "service", p.o.Service, "instance", in.pub.ID, "err", err)
+			p.o.Logger.Warn("an instance does not end: it is tried again", "service", p.o.Service, "instance", in.ID, "err", err)
 		}
 		sleep(p.hard, p.o.Backoff.Wait(n, p.o.uniform()))
 	}
 	if err := p.remove(r.id); err != nil {
-		p.o.Logger.Warn("a container that was stopped is left for now", "service", p.o.Service, "instance", in.pub.ID, "err", err)
+		p.o.Logger.Warn("a container that was stopped is left for now", "service", p.o.Service, "instance", in.ID, "err", err)
 	}
 	p.forget(in, "")
 }
 
 func (p *Provider) becomeStarted(in *instance, address string) {
 	p.mu.Lock()
-	in.pub.StartedAt = in.begun
-	in.pub.Usage = scaler.Usage{}
-	in.reach(address)
+	in.usage = scaler.Usage{}
+	in.Started(address)
 	kind := Started
-	if in.pub.Restarts > 0 {
+	if in.Restarts > 0 {
 		kind = Restarted
 	}
 	p.mu.Unlock()
 	p.tell(Event{Kind: kind}, in)
 }
 
-// reach takes in where the container of in is reached now; empty: nowhere yet. Provider.mu is held.
-func (in *instance) reach(address string) {
-	in.pub.Address = address
-	switch {
-	case in.stopped:
-	case address == "":
-		in.pub.State = scaler.InstanceStarting
-	default:
-		in.pub.State = scaler.InstanceRunning
-	}
-}
-
 func (p *Provider) becomeReachable(in *instance, address string) {
 	p.mu.Lock()
-	before := in.pub.Address
-	in.reach(address)
+	before := in.Address
+	in.Reached(address)
 	p.mu.Unlock()
 	if before != address {
 		p.changed()
 	}
 }
 
-// becomeBackoff takes in a failed start or the end of a container, and says when the next start is.
-func (p *Provider) becomeBackoff(in *instance, kind EventKind, reason string, output []string) {
+// becomeBackoff takes in a failed start or the end of a container, which e tells of, and says when the next start is.
+func (p *Provider) becomeBackoff(in *instance, e Event, oom bool) {
+	now := time.Now()
 	p.mu.Lock()
-	b := p.backoffs[in.pub.Version]
-	if b == nil {
-		b = &launch.Streak{}
-		p.backoffs[in.pub.Version] = b
+	if e.Kind == Exited {
+		p.fleet.Exited(in, e.Reason, oom || in.run.oom, now)
+	} else {
+		p.fleet.StartFailed(in, e.Reason, now)
 	}
-	retry := b.Fail(p.o.Backoff, in.begun, time.Now(), p.o.uniform())
-	if kind == StartFailed {
-		in.pub.OOMKilled = false
-	}
-	in.pub.Address, in.pub.LastError, in.pub.Usage = "", reason, scaler.Usage{}
-	if !in.stopped {
-		in.pub.State, in.pub.RetryAt = scaler.InstanceBackoff, retry
-	}
+	in.run, in.usage = nil, scaler.Usage{}
 	p.mu.Unlock()
-	p.tell(Event{Kind: kind, Reason: reason, Output: output}, in)
+	p.tell(e, in)
 }
 
 // forget takes in out of the list for good.
 func (p *Provider) forget(in *instance, reason string) {
 	p.mu.Lock()
 	in.run = nil
-	delete(p.instances, in.pub.ID)
-	p.forgetBackoff(in.pub.Version)
+	p.fleet.Remove(in, time.Now())
 	p.mu.Unlock()
 	p.tell(Event{Kind: Stopped, Reason: reason}, in)
-}
-
-// forgetBackoff drops the backoff of a version that has no instance left and is past its last retry. p.mu is held.
-func (p *Provider) forgetBackoff(version string) {
-	for _, other := range p.instances {
-		if other.pub.Version == version {
-			return
-		}
-	}
-	if b := p.backoffs[version]; b != nil && time.Now().After(b.NotBefore) {
-		delete(p.backoffs, version)
-	}
 }
 
 // tell completes e, logs it and hands it on.
 func (p *Provider) tell(e Event, in *instance) {
 	e.At = time.Now()
 	p.mu.Lock()
-	e.Instance = in.pub
+	e.Instance = in.public()
 	p.mu.Unlock()
 	level := slog.LevelInfo
 	attrs := []any{"service", p.o.Service, "instance", e.Instance.ID}

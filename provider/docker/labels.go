@@ -1,7 +1,6 @@
 package docker
 
 import (
-	"cmp"
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
@@ -10,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/prometheus/procfs"
+
+	"gatewayd/internal/launch"
 )
 
 // The labels of a container.
@@ -74,17 +75,7 @@ func startTime(pid int) (uint64, error) {
 // containerName names the container of the n-th attempt to start an instance. No two attempts have the same name, in whatever life: a container that
 // the Engine cannot remove must not be in the way of the next.
 func (p *Provider) containerName(id string, attempt int) string {
-	return fmt.Sprintf("gatewayd-%s-%s-%s%d", plain(p.o.Service), id, p.life.nonce, attempt)
-}
-
-// plain keeps of s what may stand in the name of a container.
-func plain(s string) string {
-	return cmp.Or(strings.Map(func(r rune) rune {
-		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '.' || r == '_' || r == '-' {
-			return r
-		}
-		return '_'
-	}, s), "_")
+	return fmt.Sprintf("gatewayd-%s-%s-%s%d", launch.PlainName(p.o.Service), id, p.life.nonce, attempt)
 }
 
 // isOwn tells whether labels are those of this owner and service.

@@ -215,5 +215,5 @@ func (h *house) told(kind EventKind) []Event {
 func (h *house) containerOf(id string) string {
 	h.Provider.mu.Lock()
 	defer h.Provider.mu.Unlock()
-	return h.instances[id].run.id
+	return h.fleet.Get(id).run.id
 }

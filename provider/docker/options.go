@@ -151,8 +151,6 @@ func (o Options) validate() error {
 		return fmt.Errorf("provider.docker.onGatewayExit: got %q; want stop or adopt", o.OnExit)
 	case o.StopTimeout < 0:
 		return fmt.Errorf("provider.docker.stopTimeout: got %s; want 0s or more", o.StopTimeout)
-	case o.Backoff.Base < 0 || o.Backoff.Max < o.Backoff.Base || o.Backoff.ResetAfter < 0:
-		return fmt.Errorf("cannot use backoff %+v: want 0 < base <= max", o.Backoff)
 	}
-	return nil
+	return o.Backoff.Validate()
 }

@@ -1,13 +1,10 @@
 package docker
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"os"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -38,12 +35,10 @@ type Provider struct {
 
 	mu        sync.Mutex // protects what follows
 	away      error      // why nothing is known; nil: what is known holds
-	instances map[string]*instance
-	spared    map[string]bool           // ids of instances of other gateways that live
-	backoffs  map[string]*launch.Streak // by version
-	pulls     map[string]*pull          // under way, by image
-	leftovers map[string]leftover       // by container
-	closed    bool                      // Run ends: nothing is started any more
+	fleet     *launch.Fleet[*instance]
+	pulls     map[string]*pull    // under way, by image
+	leftovers map[string]leftover // by container
+	closed    bool                // Run ends: nothing is started any more
 
 	supervisors sync.WaitGroup // and other goroutines. Add is called under mu, and not when closed, or by one of those that are counted
 }
@@ -88,9 +83,7 @@ func New(o Options) (*Provider, error) {
 		executable: executable,
 		known:      make(chan struct{}),
 		ended:      make(chan struct{}),
-		instances:  map[string]*instance{},
-		spared:     map[string]bool{},
-		backoffs:   map[string]*launch.Streak{},
+		fleet:      launch.NewFleet(o.Backoff, o.uniform, newInstance),
 		pulls:      map[string]*pull{},
 		leftovers:  map[string]leftover{},
 	}
@@ -134,33 +127,18 @@ func (p *Provider) List(ctx context.Context) ([]scaler.Instance, error) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	out := make([]scaler.Instance, 0, len(p.instances))
-	for _, in := range p.instances {
-		out = append(out, in.pub)
+	out := make([]scaler.Instance, 0, p.fleet.Len())
+	for _, in := range p.fleet.List() {
+		out = append(out, in.public())
 	}
-	slices.SortFunc(out, byStart)
 	return out, nil
-}
-
-// byStart orders instances by StartedAt, those never started last.
-func byStart(a, b scaler.Instance) int {
-	if a.StartedAt.IsZero() != b.StartedAt.IsZero() {
-		if a.StartedAt.IsZero() {
-			return 1
-		}
-		return -1
-	}
-	return cmp.Or(a.StartedAt.Compare(b.StartedAt), cmp.Compare(a.ID, b.ID))
 }
 
 // Scale implements scaler.Provider. It waits as List does, and is an error while the Engine is away. Instances in backoff count: they are
 // coming back.
 func (p *Provider) Scale(ctx context.Context, rev scaler.Revision, count int, leaving []string) error {
-	if rev.Service != p.o.Service {
-		return fmt.Errorf("cannot scale service %q: this provider runs %q", rev.Service, p.o.Service)
-	}
-	if count < 0 || count > math.MaxUint16 {
-		return fmt.Errorf("cannot scale %q to %d: want 0 to %d instances", rev.Service, count, math.MaxUint16)
+	if err := launch.CheckScale(p.o.Service, rev.Service, count); err != nil {
+		return err
 	}
 	if err := p.await(ctx); err != nil {
 		return fmt.Errorf("cannot scale %q: %w", rev.Service, err)
@@ -170,53 +148,17 @@ func (p *Provider) Scale(ctx context.Context, rev scaler.Revision, count int, le
 		p.mu.Unlock()
 		return fmt.Errorf("cannot scale %q: the provider is ending", rev.Service)
 	}
-	live := p.live(rev.Version)
-	p.shrink(live, len(live)-count, leaving)
-	p.grow(rev.Version, count-len(live))
-	p.mu.Unlock()
-	if len(live) != count {
-		p.changed()
+	added, stopped := p.fleet.Scale(rev.Version, count, leaving, time.Now())
+	for _, in := range stopped {
+		in.unwant()
 	}
-	return nil
-}
-
-// live returns the instances of version that are not being stopped, in the order of List. p.mu is held.
-func (p *Provider) live(version string) []*instance {
-	var out []*instance
-	for _, in := range p.instances {
-		if in.pub.Version == version && in.pub.State != scaler.InstanceStopping {
-			out = append(out, in)
-		}
-	}
-	slices.SortFunc(out, func(a, b *instance) int { return byStart(a.pub, b.pub) })
-	return out
-}
-
-// shrink asks n of live to stop: those in leaving first, in that order, then the newest. p.mu is held.
-func (p *Provider) shrink(live []*instance, n int, leaving []string) {
-	for _, id := range leaving {
-		if in := p.instances[id]; n > 0 && slices.Contains(live, in) && in.askToStop() {
-			n--
-		}
-	}
-	for _, in := range slices.Backward(live) {
-		if n > 0 && in.askToStop() {
-			n--
-		}
-	}
-}
-
-// grow adds n instances of version, which are started at once or when the backoff of the version allows it. p.mu is held.
-func (p *Provider) grow(version string, n int) {
-	for range n {
-		in := newInstance(p.freeID(version), version)
-		// One failure alone does not hold back others: it may be that instance's own.
-		if b := p.backoffs[version]; b != nil && b.Failures > 1 && time.Now().Before(b.NotBefore) {
-			in.pub.State, in.pub.RetryAt = scaler.InstanceBackoff, b.NotBefore
-			in.pub.LastError = "other instances of this version fail"
-		}
-		p.instances[in.pub.ID] = in
+	for _, in := range added {
 		p.supervisors.Add(1)
 		go p.supervise(in)
 	}
+	p.mu.Unlock()
+	if len(added)+len(stopped) > 0 {
+		p.changed()
+	}
+	return nil
 }

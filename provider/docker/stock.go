@@ -7,6 +7,8 @@ import (
 
 	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/client"
+
+	"gatewayd/internal/launch"
 )
 
 // takeStock compares all containers of this owner and service with what is known. Instances whose container does not run are looked at;
@@ -33,7 +35,7 @@ func (p *Provider) takeStock(ctx context.Context) (tried <-chan struct{}, err er
 		}
 	}
 	p.mu.Lock()
-	p.spared = spared
+	p.fleet.Reserved = spared
 	p.mu.Unlock()
 	return p.endLeftovers(leftovers), nil
 }
@@ -45,7 +47,7 @@ func (p *Provider) compare(all []container.Summary) (strays []container.Summary,
 	defer p.mu.Unlock()
 	spared = map[string]bool{}
 	suspects := map[*run]bool{}
-	for _, in := range p.instances {
+	for _, in := range p.fleet.List() {
 		if in.run != nil {
 			suspects[in.run] = true
 		}
@@ -53,11 +55,11 @@ func (p *Provider) compare(all []container.Summary) (strays []container.Summary,
 	for _, c := range all {
 		id := c.Labels[labelInstance]
 		from := parseLife(c.Labels[labelGateway])
-		in := p.instances[id]
+		in := p.fleet.Get(id)
 		switch {
 		case !p.isOwn(c.Labels): // the filter of some other engine with this API knows better than the labels
 		case in != nil && in.run != nil && in.run.id == c.ID:
-			if c.State == container.StateRunning && in.pub.Address != "" {
+			if c.State == container.StateRunning && in.Address != "" {
 				delete(suspects, in.run)
 			}
 		case from == p.life && in != nil && in.run == nil: // it is being created or removed just now
@@ -89,18 +91,14 @@ func (p *Provider) maybeAdopt(ctx context.Context, c container.Summary) (bool, e
 	if !s.running {
 		return false, nil
 	}
-	in := newInstance(c.Labels[labelInstance], c.Labels[labelVersion])
-	in.begun = s.startedAt
-	in.pub.StartedAt = s.startedAt
-	in.pub.Restarts, _ = strconv.Atoi(c.Labels[labelRestarts])
-	in.reach(s.address)
+	in := newInstance(launch.Instance{ID: c.Labels[labelInstance], Version: c.Labels[labelVersion], Address: s.address, StartedAt: s.startedAt})
+	in.Restarts, _ = strconv.Atoi(c.Labels[labelRestarts])
 	in.run = newRun(c.ID)
 	p.mu.Lock()
-	if p.closed || p.instances[in.pub.ID] != nil {
+	if p.closed || !p.fleet.Adopt(in) {
 		p.mu.Unlock()
 		return false, nil
 	}
-	p.instances[in.pub.ID] = in
 	p.supervisors.Add(1)
 	p.mu.Unlock()
 	go p.supervise(in)
@@ -161,6 +159,6 @@ func (p *Provider) endLeftover(c container.Summary) {
 		p.o.Logger.Warn("a leftover container does not go: it is tried again", "service", p.o.Service, "container", short(c.ID), "err", err)
 	case err == nil && parseLife(c.Labels[labelGateway]) != p.life:
 		reason := fmt.Sprintf("container %s of an earlier gateway, which was %s", short(c.ID), c.State)
-		p.tell(Event{Kind: Ended, Reason: reason}, newInstance(c.Labels[labelInstance], c.Labels[labelVersion]))
+		p.tell(Event{Kind: Ended, Reason: reason}, newInstance(launch.Instance{ID: c.Labels[labelInstance], Version: c.Labels[labelVersion], State: launch.Starting}))
 	}
 }

@@ -135,15 +135,3 @@ func TestLife(t *testing.T) {
 		}
 	}
 }
-
-func TestPlain(t *testing.T) {
-	f := func(s, want string) {
-		t.Helper()
-		if got := plain(s); got != want {
-			t.Errorf("got %q; want %q", got, want)
-		}
-	}
-	f("v1.2-rc_3", "v1.2-rc_3")
-	f("a/b:ü", "a_b__")
-	f("", "_")
-}

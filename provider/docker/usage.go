@@ -9,6 +9,7 @@ import (
 	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/client"
 
+	"gatewayd/internal/launch"
 	"gatewayd/scaler"
 )
 
@@ -66,8 +67,8 @@ func (p *Provider) measureAll(ctx context.Context) {
 	}
 	var all []measured
 	p.mu.Lock()
-	for _, in := range p.instances {
-		if in.run != nil && in.pub.State == scaler.InstanceRunning {
+	for _, in := range p.fleet.List() {
+		if in.run != nil && in.State == launch.Running {
 			all = append(all, measured{in, in.run})
 		}
 	}
@@ -105,6 +106,6 @@ func (p *Provider) measure(ctx context.Context, in *instance, r *run) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if in.run == r {
-		in.pub.Usage = u
+		in.usage = u
 	}
 }

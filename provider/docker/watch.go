@@ -38,7 +38,7 @@ func (p *Provider) Run(ctx context.Context, changed func()) error {
 func (p *Provider) endAll(giveUp context.CancelFunc) error {
 	p.mu.Lock()
 	p.closed = true
-	for _, in := range p.instances {
+	for _, in := range p.fleet.List() {
 		in.unwant()
 	}
 	p.mu.Unlock()
@@ -51,8 +51,8 @@ func (p *Provider) endAll(giveUp context.CancelFunc) error {
 	p.supervisors.Wait()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.o.OnExit == Stop && len(p.instances) > 0 {
-		return fmt.Errorf("cannot end %d containers of %q in time: the next start of the gateway does it", len(p.instances), p.o.Service)
+	if p.o.OnExit == Stop && p.fleet.Len() > 0 {
+		return fmt.Errorf("cannot end %d containers of %q in time: the next start of the gateway does it", p.fleet.Len(), p.o.Service)
 	}
 	return nil
 }
@@ -148,7 +148,7 @@ func (p *Provider) filters() client.Filters {
 // differ from one version of the Engine to the next.
 func (p *Provider) onMessage(m events.Message) {
 	p.mu.Lock()
-	in := p.instances[m.Actor.Attributes[labelInstance]]
+	in := p.fleet.Get(m.Actor.Attributes[labelInstance])
 	if in == nil || in.run == nil || in.run.id != m.Actor.ID {
 		p.mu.Unlock()
 		return

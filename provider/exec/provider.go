@@ -6,13 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"math"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
 
+	"gatewayd/internal/launch"
 	"gatewayd/scaler"
 )
 
@@ -181,11 +181,8 @@ func (p *Provider) await(ctx context.Context) error {
 // Scale implements scaler.Provider: it runs the scale command, unless count is what was asked for last and what the last list shows. It returns when
 // the command has ended. Commands never run side by side.
 func (p *Provider) Scale(ctx context.Context, rev scaler.Revision, count int, leaving []string) error {
-	if rev.Service != p.o.Service {
-		return fmt.Errorf("cannot scale service %q: this provider runs %q", rev.Service, p.o.Service)
-	}
-	if count < 0 || count > math.MaxUint16 {
-		return fmt.Errorf("cannot scale %q to %d: want 0 to %d instances", rev.Service, count, math.MaxUint16)
+	if err := launch.CheckScale(p.o.Service, rev.Service, count); err != nil {
+		return err
 	}
 	if err := p.await(ctx); err != nil {
 		return fmt.Errorf("cannot scale %q: %w", rev.Service, err)

@@ -2,11 +2,8 @@ package process
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"net"
-	"strings"
 	"time"
 
 	"gatewayd/internal/launch"
@@ -19,31 +16,23 @@ type instance struct {
 	leave chan struct{} // closed: the gateway ends
 	meter meter         // of Provider.Run's goroutine
 
-	// Protected by Provider.mu.
-	pub     scaler.Instance
-	proc    *proc     // while it runs
-	stopped bool      // stop is closed
-	left    bool      // leave is closed
-	begun   time.Time // of the last attempt to start it
+	// Protected by Provider.mu, but for ID and Version. stop is closed by whoever Instance.Stop told true.
+	launch.Instance
+	usage scaler.Usage
+	proc  *proc // while it runs
+	left  bool  // leave is closed
 }
 
-func newInstance(id, version string) *instance {
-	return &instance{
-		stop:  make(chan struct{}),
-		leave: make(chan struct{}),
-		pub:   scaler.Instance{ID: id, Version: version, State: scaler.InstanceStarting},
-	}
+func newInstance(known launch.Instance) *instance {
+	return &instance{stop: make(chan struct{}), leave: make(chan struct{}), Instance: known}
 }
 
-// askToStop tells the supervisor to end the instance, and false when it was told before. Provider.mu is held.
-func (in *instance) askToStop() bool {
-	if in.stopped {
-		return false
+// public is what others get to know of in. Provider.mu is held.
+func (in *instance) public() scaler.Instance {
+	return scaler.Instance{
+		ID: in.ID, Version: in.Version, Address: in.Address, State: scaler.InstanceState(in.State), StartedAt: in.StartedAt,
+		RetryAt: in.RetryAt, Restarts: in.Restarts, LastError: in.LastError, OOMKilled: in.OOMKilled, Usage: in.usage,
 	}
-	in.stopped = true
-	in.pub.State, in.pub.RetryAt = scaler.InstanceStopping, time.Time{}
-	close(in.stop)
-	return true
 }
 
 // askToLeave tells the supervisor that the gateway ends. Provider.mu is held.
@@ -51,23 +40,6 @@ func (in *instance) askToLeave() {
 	if !in.left {
 		in.left = true
 		close(in.leave)
-	}
-}
-
-// freeID returns an id that no instance has. p.mu is held.
-func (p *Provider) freeID(version string) string {
-	// It becomes the name of files and cgroups.
-	plain := strings.Map(func(r rune) rune {
-		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '.' || r == '_' || r == '-' {
-			return r
-		}
-		return '_'
-	}, version)
-	for {
-		id := fmt.Sprintf("%s-%04x", plain, rand.IntN(1<<16))
-		if p.instances[id] == nil {
-			return id
-		}
 	}
 }
 
@@ -102,14 +74,14 @@ func (p *Provider) supervise(in *instance) {
 func (p *Provider) leaves(in *instance) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return !in.stopped && (p.o.OnExit == Adopt || p.releasing)
+	return in.State != launch.Stopping && (p.o.OnExit == Adopt || p.releasing)
 }
 
 // bring returns the running process of in, started as often as it takes, or nil when in has to end first.
 func (p *Provider) bring(in *instance) *proc {
 	for {
 		p.mu.Lock()
-		pr, retryAt := in.proc, in.pub.RetryAt
+		pr, retryAt := in.proc, in.RetryAt
 		p.mu.Unlock()
 		if pr != nil {
 			return pr
@@ -148,19 +120,16 @@ func (in *instance) waitUntil(t time.Time) bool {
 // a process runs that the next gateway would not find.
 func (p *Provider) start(in *instance) error {
 	p.mu.Lock()
-	if !in.stopped {
-		in.pub.State, in.pub.RetryAt = scaler.InstanceStarting, time.Time{}
-	}
-	in.begun = time.Now()
-	v := Vars{Version: in.pub.Version, Instance: in.pub.ID, Service: p.o.Service, Executable: p.executable, Host: p.o.Host}
+	in.Begin(time.Now())
 	p.mu.Unlock()
+	v := Vars{Version: in.Version, Instance: in.ID, Service: p.o.Service, Executable: p.executable, Host: p.o.Host}
 	port, err := p.o.port(p.o.Host)
 	if err != nil {
 		return err
 	}
 	v.Port, v.Address = port, net.JoinHostPort(p.o.Host, port)
 	p.mu.Lock()
-	in.pub.Address = v.Address
+	in.Address = v.Address
 	p.mu.Unlock()
 	if err := p.save(); err != nil {
 		return err
@@ -176,15 +145,11 @@ func (p *Provider) start(in *instance) error {
 
 func (p *Provider) becomeRunning(in *instance, pr *proc) {
 	p.mu.Lock()
-	in.proc = pr
-	in.pub.StartedAt = in.begun
-	in.pub.Usage = scaler.Usage{}
+	in.proc, in.usage = pr, scaler.Usage{}
+	in.Started(in.Address)
 	kind := Started
-	if in.pub.Restarts > 0 {
+	if in.Restarts > 0 {
 		kind = Restarted
-	}
-	if !in.stopped {
-		in.pub.State = scaler.InstanceRunning
 	}
 	p.mu.Unlock()
 	p.saveOrWarn()
@@ -195,24 +160,14 @@ func (p *Provider) becomeRunning(in *instance, pr *proc) {
 func (p *Provider) becomeBackoff(in *instance, kind EventKind, reason string) {
 	now := time.Now()
 	p.mu.Lock()
-	b := p.backoffs[in.pub.Version]
-	if b == nil {
-		b = &launch.Streak{}
-		p.backoffs[in.pub.Version] = b
-	}
-	retry := b.Fail(p.o.Backoff, in.begun, now, p.o.uniform())
 	e := Event{Kind: kind, Reason: reason}
-	in.pub.OOMKilled = false
 	if pr := in.proc; pr != nil {
-		in.pub.OOMKilled = pr.oom
 		e.Output = pr.sink.tail()
-		in.pub.Restarts++
+		p.fleet.Exited(in, reason, pr.oom, now)
+	} else {
+		p.fleet.StartFailed(in, reason, now)
 	}
-	in.proc = nil
-	in.pub.Address, in.pub.LastError, in.pub.Usage = "", reason, scaler.Usage{}
-	if !in.stopped {
-		in.pub.State, in.pub.RetryAt = scaler.InstanceBackoff, retry
-	}
+	in.proc, in.usage = nil, scaler.Usage{}
 	p.mu.Unlock()
 	p.saveOrWarn()
 	p.tell(e, in)
@@ -220,7 +175,7 @@ func (p *Provider) becomeBackoff(in *instance, kind EventKind, reason string) {
 
 func (p *Provider) becomeStopping(in *instance) {
 	p.mu.Lock()
-	in.askToStop()
+	in.Stop()
 	p.mu.Unlock()
 	p.changed()
 }
@@ -229,8 +184,7 @@ func (p *Provider) becomeStopping(in *instance) {
 func (p *Provider) forget(in *instance, kind EventKind, reason string) {
 	p.mu.Lock()
 	in.proc = nil
-	delete(p.instances, in.pub.ID)
-	p.forgetBackoff(in.pub.Version)
+	p.fleet.Remove(in, time.Now())
 	p.mu.Unlock()
 	p.saveOrWarn()
 	if err := p.o.Output.prune(p.o.Service, p.exists); err != nil {
@@ -239,29 +193,17 @@ func (p *Provider) forget(in *instance, kind EventKind, reason string) {
 	p.tell(Event{Kind: kind, Reason: reason}, in)
 }
 
-// forgetBackoff drops the backoff of a version that has no instance left and is past its last retry. p.mu is held.
-func (p *Provider) forgetBackoff(version string) {
-	for _, other := range p.instances {
-		if other.pub.Version == version {
-			return
-		}
-	}
-	if b := p.backoffs[version]; b != nil && time.Now().After(b.NotBefore) {
-		delete(p.backoffs, version)
-	}
-}
-
 func (p *Provider) exists(id string) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.instances[id] != nil
+	return p.fleet.Has(id)
 }
 
 // tell completes e, logs it and hands it on.
 func (p *Provider) tell(e Event, in *instance) {
 	e.At = time.Now()
 	p.mu.Lock()
-	e.Instance = in.pub
+	e.Instance = in.public()
 	p.mu.Unlock()
 	level := slog.LevelInfo
 	attrs := []any{"service", p.o.Service, "instance", e.Instance.ID}

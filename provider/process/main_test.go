@@ -221,7 +221,7 @@ func (h *house) awaitLines(n int, prefix string) []string {
 func (h *house) pid(id string) int {
 	h.Provider.mu.Lock()
 	defer h.Provider.mu.Unlock()
-	return h.instances[id].proc.pid
+	return h.fleet.Get(id).proc.pid
 }
 
 // awaitGone waits until a process that is not ours to wait for has ended.

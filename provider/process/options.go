@@ -35,7 +35,7 @@ type Options struct {
 	// Host is where instances are to listen. Default 127.0.0.1.
 	Host        string
 	Output      Output
-	StopTimeout time.Duration // between SIGTERM and SIGKILL; 0 is none
+	StopTimeout time.Duration // between SIGTERM and SIGKILL. 0: killed at once
 	OnExit      OnExit        // default Stop
 	// TakeOver has Run adopt what is on record with OnExit Stop too: an earlier gateway has released it (Provider.Release), and lives
 	// until it ends.
@@ -93,15 +93,7 @@ func (o Options) withDefaults() Options {
 	if o.OnExit == "" {
 		o.OnExit = Stop
 	}
-	if o.Backoff.Base == 0 {
-		o.Backoff.Base = 500 * time.Millisecond
-	}
-	if o.Backoff.Max == 0 {
-		o.Backoff.Max = time.Minute
-	}
-	if o.Backoff.ResetAfter == 0 {
-		o.Backoff.ResetAfter = 30 * time.Second
-	}
+	o.Backoff = o.Backoff.WithDefaults(500*time.Millisecond, time.Minute)
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -142,13 +134,11 @@ func (o Options) validate() error {
 		return fmt.Errorf("provider.process.onGatewayExit: got %q; want stop or adopt", o.OnExit)
 	case o.StopTimeout < 0:
 		return fmt.Errorf("provider.process.stopTimeout: got %s; want 0s or more", o.StopTimeout)
-	case o.Backoff.Base < 0 || o.Backoff.Max < o.Backoff.Base || o.Backoff.ResetAfter < 0:
-		return fmt.Errorf("cannot use backoff %+v: want 0 < base <= max", o.Backoff)
 	}
 	if o.Dir != "" {
 		if _, err := os.Stat(o.Dir); err != nil {
 			return fmt.Errorf("provider.process.dir: %w", err)
 		}
 	}
-	return nil
+	return o.Backoff.Validate()
 }

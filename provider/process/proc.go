@@ -200,10 +200,13 @@ func (p *proc) leave() {
 	<-p.unwatched
 }
 
-// stop asks the group to end, waits for all of it up to timeout, then kills it. It returns when the process is gone. watch must run.
+// stop asks the group to end, waits for all of it up to timeout, then kills it; with no timeout it kills it at once. It returns when
+// the process is gone. watch must run.
 func (p *proc) stop(timeout time.Duration) {
 	p.stopBy.Store(time.Now().Add(timeout).UnixNano())
-	p.signal(syscall.SIGTERM)
+	if timeout > 0 {
+		p.signal(syscall.SIGTERM)
+	}
 	deadline := time.NewTimer(timeout)
 	defer deadline.Stop()
 	select {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"os"
 	"slices"
 	"sync"
@@ -36,12 +35,11 @@ type Provider struct {
 	saved  uint64     // the last of changes that was saved
 
 	mu        sync.Mutex // protects what follows
-	instances map[string]*instance
-	backoffs  map[string]*launch.Streak // by version
-	closed    bool                      // Run ends: nothing is started any more
-	releasing bool                      // Run ends without ending instances
-	kept      []*proc                   // own children that were released
-	changes   uint64                    // how often save was asked for
+	fleet     *launch.Fleet[*instance]
+	closed    bool    // Run ends: nothing is started any more
+	releasing bool    // Run ends without ending instances
+	kept      []*proc // own children that were released
+	changes   uint64  // how often save was asked for
 
 	supervisors sync.WaitGroup // Add is called under mu, and not when closed
 	released    sync.WaitGroup // own children that live on after Run
@@ -77,8 +75,7 @@ func New(o Options) (*Provider, error) {
 		stopLauncher: make(chan struct{}),
 		ready:        make(chan struct{}),
 		ended:        make(chan struct{}),
-		instances:    map[string]*instance{},
-		backoffs:     map[string]*launch.Streak{},
+		fleet:        launch.NewFleet(o.Backoff, o.uniform, newInstance),
 	}, nil
 }
 
@@ -109,7 +106,7 @@ func (p *Provider) Run(ctx context.Context, changed func()) error {
 func (p *Provider) endAll() {
 	p.mu.Lock()
 	p.closed = true
-	for _, in := range p.instances {
+	for _, in := range p.fleet.List() {
 		in.askToLeave()
 	}
 	p.mu.Unlock()
@@ -137,7 +134,7 @@ func (p *Provider) measureAll(now time.Time) {
 	}
 	var all []measured
 	p.mu.Lock()
-	for _, in := range p.instances {
+	for _, in := range p.fleet.List() {
 		if in.proc != nil {
 			all = append(all, measured{in, in.proc})
 		}
@@ -153,7 +150,7 @@ func (p *Provider) measureAll(now time.Time) {
 		}
 		p.mu.Lock()
 		if m.in.proc == m.pr {
-			m.in.pub.Usage = usage
+			m.in.usage = usage
 		}
 		p.mu.Unlock()
 	}
@@ -186,32 +183,17 @@ func (p *Provider) List(ctx context.Context) ([]scaler.Instance, error) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	out := make([]scaler.Instance, 0, len(p.instances))
-	for _, in := range p.instances {
-		out = append(out, in.pub)
+	out := make([]scaler.Instance, 0, p.fleet.Len())
+	for _, in := range p.fleet.List() {
+		out = append(out, in.public())
 	}
-	slices.SortFunc(out, byStart)
 	return out, nil
-}
-
-// byStart orders instances by StartedAt, those never started last.
-func byStart(a, b scaler.Instance) int {
-	if a.StartedAt.IsZero() != b.StartedAt.IsZero() {
-		if a.StartedAt.IsZero() {
-			return 1
-		}
-		return -1
-	}
-	return cmp.Or(a.StartedAt.Compare(b.StartedAt), cmp.Compare(a.ID, b.ID))
 }
 
 // Scale implements scaler.Provider. Until Run has taken stock it waits. Instances in backoff count: they are coming back.
 func (p *Provider) Scale(ctx context.Context, rev scaler.Revision, count int, leaving []string) error {
-	if rev.Service != p.o.Service {
-		return fmt.Errorf("cannot scale service %q: this provider runs %q", rev.Service, p.o.Service)
-	}
-	if count < 0 || count > math.MaxUint16 {
-		return fmt.Errorf("cannot scale %q to %d: want 0 to %d instances", rev.Service, count, math.MaxUint16)
+	if err := launch.CheckScale(p.o.Service, rev.Service, count); err != nil {
+		return err
 	}
 	if err := p.await(ctx); err != nil {
 		return fmt.Errorf("cannot scale %q: %w", rev.Service, err)
@@ -221,58 +203,17 @@ func (p *Provider) Scale(ctx context.Context, rev scaler.Revision, count int, le
 		p.mu.Unlock()
 		return fmt.Errorf("cannot scale %q: the provider is ending", rev.Service)
 	}
-	live := p.live(rev.Version)
-	p.shrink(live, len(live)-count, leaving)
-	added := p.grow(rev.Version, count-len(live))
+	added, stopped := p.fleet.Scale(rev.Version, count, leaving, time.Now())
+	for _, in := range stopped {
+		close(in.stop)
+	}
+	p.supervisors.Add(len(added))
 	p.mu.Unlock()
-	if len(live) == count {
+	if len(added)+len(stopped) == 0 {
 		return nil
 	}
 	defer p.changed()
 	return p.superviseAll(added)
-}
-
-// live returns the instances of version that are not being stopped, in the order of List. p.mu is held.
-func (p *Provider) live(version string) []*instance {
-	var out []*instance
-	for _, in := range p.instances {
-		if in.pub.Version == version && in.pub.State != scaler.InstanceStopping {
-			out = append(out, in)
-		}
-	}
-	slices.SortFunc(out, func(a, b *instance) int { return byStart(a.pub, b.pub) })
-	return out
-}
-
-// shrink asks n of live to stop: those in leaving first, in that order, then the newest. p.mu is held.
-func (p *Provider) shrink(live []*instance, n int, leaving []string) {
-	for _, id := range leaving {
-		if in := p.instances[id]; n > 0 && slices.Contains(live, in) && in.askToStop() {
-			n--
-		}
-	}
-	for _, in := range slices.Backward(live) {
-		if n > 0 && in.askToStop() {
-			n--
-		}
-	}
-}
-
-// grow adds n instances of version, none of which runs yet. p.mu is held; each added one must get a supervisor.
-func (p *Provider) grow(version string, n int) []*instance {
-	var out []*instance
-	for range n {
-		in := newInstance(p.freeID(version), version)
-		// One failure alone does not hold back others: it may be that instance's own.
-		if b := p.backoffs[version]; b != nil && b.Failures > 1 && time.Now().Before(b.NotBefore) {
-			in.pub.State, in.pub.RetryAt = scaler.InstanceBackoff, b.NotBefore
-			in.pub.LastError = "other instances of this version fail"
-		}
-		p.instances[in.pub.ID] = in
-		p.supervisors.Add(1)
-		out = append(out, in)
-	}
-	return out
 }
 
 // superviseAll records what is about to be started, then starts it. Without the record it starts nothing.
@@ -287,7 +228,7 @@ func (p *Provider) superviseAll(added []*instance) error {
 			continue
 		}
 		p.mu.Lock()
-		delete(p.instances, in.pub.ID)
+		p.fleet.Remove(in, time.Now())
 		p.mu.Unlock()
 		p.supervisors.Done()
 	}
@@ -311,8 +252,8 @@ func (p *Provider) save() error {
 	}
 	p.mu.Lock()
 	upTo := p.changes
-	records := make([]Record, 0, len(p.instances))
-	for _, in := range p.instances {
+	records := make([]Record, 0, p.fleet.Len())
+	for _, in := range p.fleet.List() {
 		records = append(records, p.record(in))
 	}
 	p.mu.Unlock()
@@ -334,12 +275,12 @@ func (p *Provider) saveOrWarn() {
 // record returns what is kept of in. p.mu is held.
 func (p *Provider) record(in *instance) Record {
 	r := Record{
-		ID:        in.pub.ID,
-		Version:   in.pub.Version,
-		Address:   in.pub.Address,
+		ID:        in.ID,
+		Version:   in.Version,
+		Address:   in.Address,
 		BootID:    p.bootID,
-		StartedAt: in.pub.StartedAt,
-		Restarts:  in.pub.Restarts,
+		StartedAt: in.StartedAt,
+		Restarts:  in.Restarts,
 	}
 	if in.proc != nil {
 		r.Pid, r.StartTime, r.Cgroup = in.proc.pid, in.proc.startTime, in.proc.group.path()

@@ -106,24 +106,25 @@ func TestCrashingInstanceBacksOff(t *testing.T) {
 }
 
 func TestNewInstancesOfAFailingRevisionWait(t *testing.T) {
-	h := newHouse(t, "serve", nil)
+	h := newHouse(t, "serve", func(o *Options) { o.Backoff = Backoff{Base: time.Hour} })
 	h.scale(0)
-	until := time.Now().Add(time.Hour)
-	f := func(failures int, want scaler.InstanceState) {
+	failing := newInstance(launch.Instance{Version: "v1"})
+	f := func(want scaler.InstanceState) {
 		t.Helper()
 		h.Provider.mu.Lock()
-		h.backoffs["v1"] = &launch.Streak{Failures: failures, NotBefore: until}
+		failing.Begin(time.Now())
+		h.fleet.StartFailed(failing, "no reason", time.Now())
 		h.Provider.mu.Unlock()
 		h.scale(1)
 		h.await("the new instance is "+string(want), func() bool { return h.list()[0].State == want })
-		if in := h.list()[0]; want == scaler.InstanceBackoff && (!in.RetryAt.Equal(until) || in.LastError == "") {
+		if in := h.list()[0]; want == scaler.InstanceBackoff && (!in.RetryAt.Equal(failing.RetryAt) || in.LastError == "") {
 			t.Fatalf("got %+v", in)
 		}
 		h.scale(0)
 		h.awaitRunning(0)
 	}
-	f(1, scaler.InstanceRunning) // one failure alone may be that instance's own
-	f(2, scaler.InstanceBackoff)
+	f(scaler.InstanceRunning) // one failure alone may be that instance's own
+	f(scaler.InstanceBackoff)
 }
 
 func TestMissingCommand(t *testing.T) {

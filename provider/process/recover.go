@@ -7,7 +7,7 @@ import (
 	"syscall"
 	"time"
 
-	"gatewayd/scaler"
+	"gatewayd/internal/launch"
 )
 
 // takeStock looks for what an earlier gateway of this owner left running. With Adopt or TakeOver it takes over what is on record; all the rest
@@ -82,13 +82,10 @@ func (p *Provider) maybeAdopt(r Record, found []marked) bool {
 	if r.StartedAt.IsZero() {
 		r.StartedAt = time.Now()
 	}
-	in := newInstance(r.ID, r.Version)
-	in.begun = r.StartedAt
-	in.pub.Address, in.pub.StartedAt, in.pub.Restarts = r.Address, r.StartedAt, r.Restarts
-	in.pub.State = scaler.InstanceRunning
+	in := newInstance(launch.Instance{ID: r.ID, Version: r.Version, Address: r.Address, StartedAt: r.StartedAt, Restarts: r.Restarts})
 	in.proc = pr
 	p.mu.Lock()
-	p.instances[r.ID] = in
+	p.fleet.Adopt(in) // each record has an id of its own
 	p.supervisors.Add(1)
 	p.mu.Unlock()
 	go pr.watch()
@@ -118,7 +115,7 @@ func (p *Provider) endLeftovers(ctx context.Context, records []Record) error {
 	for _, v := range first {
 		if !told[v.id] {
 			told[v.id] = true
-			p.tell(Event{Kind: Ended, Reason: fmt.Sprintf("process %d of an earlier gateway", v.pid)}, newInstance(v.id, ""))
+			p.tell(Event{Kind: Ended, Reason: fmt.Sprintf("process %d of an earlier gateway", v.pid)}, newInstance(launch.Instance{ID: v.id, State: launch.Starting}))
 		}
 	}
 	return nil

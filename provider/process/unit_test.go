@@ -14,7 +14,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"gatewayd/internal/launch"
-	"gatewayd/scaler"
 )
 
 func TestNewRefuses(t *testing.T) {
@@ -158,19 +157,6 @@ func TestEnvironmentHidesTheGatewaysOwn(t *testing.T) {
 	env := environment("A=1")
 	if !slices.Contains(env, "GREETING=hello") || !slices.Contains(env, "A=1") || slices.Contains(env, "GATEWAYD_TOKEN=secret") {
 		t.Fatalf("got %q", env)
-	}
-}
-
-func TestOrderOfList(t *testing.T) {
-	t0 := time.Unix(1000, 0)
-	l := []scaler.Instance{{ID: "new-b"}, {ID: "b", StartedAt: t0}, {ID: "new-a"}, {ID: "old", StartedAt: t0.Add(-1)}, {ID: "a", StartedAt: t0}}
-	slices.SortFunc(l, byStart)
-	var got []string
-	for _, in := range l {
-		got = append(got, in.ID)
-	}
-	if want := []string{"old", "a", "b", "new-a", "new-b"}; !slices.Equal(got, want) {
-		t.Fatalf("got %q; want %q", got, want)
 	}
 }
 
