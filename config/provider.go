@@ -30,7 +30,7 @@ type ProcessProvider struct {
 	Output string `key:"output" default:"log" example:"/var/log/shop"`
 	// How long an instance may take to its first good health check; then it has failed.
 	StartTimeout time.Duration `key:"startTimeout" default:"30s" range:"100ms..1h"`
-	// From SIGTERM to SIGKILL.
+	// From SIGTERM to SIGKILL. 0s: killed at once.
 	StopTimeout time.Duration `key:"stopTimeout" default:"10s" range:"0s..1h"`
 	// How starts are spaced after failures.
 	Backoff Backoff `key:"backoff" example:"{initial: 500ms, max: 1m}"`
@@ -69,7 +69,7 @@ type DockerProvider struct {
 	Pull PullPolicy `key:"pull" default:"missing"`
 	// How long an instance may take to its first good health check; then it has failed.
 	StartTimeout time.Duration `key:"startTimeout" default:"1m" range:"100ms..1h"`
-	// From SIGTERM to SIGKILL.
+	// From SIGTERM to SIGKILL. 0s: killed at once.
 	StopTimeout time.Duration `key:"stopTimeout" default:"10s" range:"0s..1h"`
 	// How starts are spaced after failures.
 	Backoff Backoff `key:"backoff" example:"{initial: 500ms, max: 1m}"`

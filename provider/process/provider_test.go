@@ -149,6 +149,18 @@ func TestIgnoredSIGTERM(t *testing.T) {
 	awaitGone(t, pid)
 }
 
+// Without a stopTimeout there is no SIGTERM: this program would end by itself at one.
+func TestKilledAtOnce(t *testing.T) {
+	h := newHouse(t, "serve", func(o *Options) { o.StopTimeout = 0 })
+	h.scale(1)
+	h.awaitRunning(1)
+	h.awaitLines(1, "listening on ")
+	h.scale(0)
+	if e := h.awaitEvent(Stopped); e.Reason != "signal: killed" {
+		t.Fatalf("got %q", e.Reason)
+	}
+}
+
 func TestPortClash(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
