@@ -17,6 +17,7 @@ import (
 	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/client"
 
+	"gatewayd/internal/testkit"
 	"gatewayd/scaler"
 )
 
@@ -159,7 +160,7 @@ func (e *realEngine) kill(id string) {
 // answers asks an instance for its name. That a container runs does not mean that its program listens yet.
 func answers(t *testing.T, in scaler.Instance, want string) {
 	t.Helper()
-	awaitThat(t, in.ID+" answers at "+in.Address, func() bool {
+	testkit.AwaitThat(t, in.ID+" answers at "+in.Address, func() bool {
 		c, err := net.DialTimeout("tcp", in.Address, time.Second)
 		if err != nil {
 			return false
@@ -174,19 +175,4 @@ func answers(t *testing.T, in scaler.Instance, want string) {
 		}
 		return true
 	})
-}
-
-// awaitThat looks again and again, for what happens elsewhere and nobody tells us.
-func awaitThat(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	limit := time.After(patience)
-	for !ok() {
-		select {
-		case <-tick.C:
-		case <-limit:
-			t.Fatalf("waited in vain until %s", what)
-		}
-	}
 }

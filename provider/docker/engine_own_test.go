@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/moby/moby/client"
+
+	"gatewayd/internal/testkit"
 )
 
 // ownEngine is a real Engine that the test may break: it was started for this test alone. Its containers cannot be reached from the test.
@@ -70,7 +72,7 @@ func (o *ownEngine) end() {
 		o.t.Fatal(err)
 	}
 	syscall.Kill(pid, syscall.SIGTERM)
-	awaitThat(o.t, "the Engine is gone", func() bool { _, err := startTime(pid); return err != nil })
+	testkit.AwaitThat(o.t, "the Engine is gone", func() bool { _, err := startTime(pid); return err != nil })
 }
 
 // engineDir is short, because the path of a socket is.

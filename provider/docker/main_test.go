@@ -16,6 +16,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"gatewayd/internal/testkit"
 	"gatewayd/scaler"
 )
 
@@ -79,7 +80,7 @@ type house struct {
 	events []Event
 }
 
-const patience = 30 * time.Second
+const patience = testkit.Patience
 
 // newHouse makes a provider from o, which need not name service, owner and funcs, and runs it until the test ends.
 func newHouse(t *testing.T, o Options) *house {
@@ -168,16 +169,11 @@ func (h *house) list() []scaler.Instance {
 // await waits until ok, looking whenever the provider says that something changed.
 func (h *house) await(what string, ok func() bool) {
 	h.t.Helper()
-	limit := time.After(patience)
-	for !ok() {
-		select {
-		case <-h.changes:
-		case <-limit:
-			h.mu.Lock()
-			defer h.mu.Unlock()
-			h.t.Fatalf("waited in vain until %s\nevents: %+v", what, h.events)
-		}
-	}
+	testkit.Await(h.t, h.changes, what, ok, func() string {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		return fmt.Sprintf("events: %+v", h.events)
+	})
 }
 
 // awaitRunning waits for exactly n instances, all running, and returns them.

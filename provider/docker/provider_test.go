@@ -9,6 +9,7 @@ import (
 	"github.com/moby/moby/api/types/events"
 
 	"gatewayd/internal/launch"
+	"gatewayd/internal/testkit"
 	"gatewayd/scaler"
 )
 
@@ -213,7 +214,7 @@ func TestContainerThatDoesNotEnd(t *testing.T) {
 			t.Errorf("the instance is gone, while %d containers are there and stopping is refused %d times more", len(e.containers), refusals["/stop"])
 		}
 	})
-	awaitThat(t, "the container is removed", func() bool {
+	testkit.AwaitThat(t, "the container is removed", func() bool {
 		e.mu.Lock()
 		defer e.mu.Unlock()
 		return len(e.containers) == 0

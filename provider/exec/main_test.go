@@ -16,6 +16,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"gatewayd/internal/testkit"
 	"gatewayd/scaler"
 )
 
@@ -39,7 +40,7 @@ func serve() {
 	<-term
 }
 
-const patience = 30 * time.Second
+const patience = testkit.Patience
 
 var shopV1 = scaler.Revision{Service: "shop", Version: "v1"}
 
@@ -126,16 +127,11 @@ func (h *house) read(name string) string {
 // await waits until ok, looking whenever the provider says that something changed.
 func (h *house) await(what string, ok func() bool) {
 	h.t.Helper()
-	limit := time.After(patience)
-	for !ok() {
-		select {
-		case <-h.changes:
-		case <-limit:
-			h.mu.Lock()
-			defer h.mu.Unlock()
-			h.t.Fatalf("waited in vain until %s\nevents: %+v", what, h.events)
-		}
-	}
+	testkit.Await(h.t, h.changes, what, ok, func() string {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		return fmt.Sprintf("events: %+v", h.events)
+	})
 }
 
 func (h *house) awaitEvent(kind EventKind) Event {

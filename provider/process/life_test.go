@@ -14,6 +14,7 @@ import (
 
 	"github.com/prometheus/procfs"
 
+	"gatewayd/internal/testkit"
 	"gatewayd/scaler"
 )
 
@@ -40,7 +41,7 @@ func TestKilledGatewayGuard(t *testing.T) {
 	job := gatewayJob{Owner: ownerOf(t), Role: "parent", OnExit: Stop, Count: 2, Store: storeIn(t).path, Guard: true}
 	cmd, out := startGateway(t, job)
 	children := scanPids(t, out, 2)
-	awaitThat(t, "the guard runs", func() bool { return len(childrenWith(cmd.Process.Pid, "TEST_ROLE=guard")) == 1 })
+	testkit.AwaitThat(t, "the guard runs", func() bool { return len(childrenWith(cmd.Process.Pid, "TEST_ROLE=guard")) == 1 })
 	guard := childrenWith(cmd.Process.Pid, "TEST_ROLE=guard")[0]
 	cmd.Process.Kill()
 	for _, pid := range append(children, guard) {
@@ -121,7 +122,7 @@ func TestAdopt(t *testing.T) {
 		t.Fatalf("got %+v", two.events)
 	}
 	log := filepath.Join(dir, "shop", before[0].ID+".log")
-	awaitThat(t, "it wrote its output", func() bool { return len(fileTail(log)) == 1 })
+	testkit.AwaitThat(t, "it wrote its output", func() bool { return len(fileTail(log)) == 1 })
 
 	syscall.Kill(pids[0], syscall.SIGKILL)
 	if e := two.awaitEvent(Exited); e.Instance.ID != before[0].ID || e.Reason != "its end was not seen" || len(e.Output) != 1 {
@@ -182,7 +183,7 @@ func TestKilledWhileScalingOut(t *testing.T) {
 // awaitExec waits until what a killed gateway had forked is what it was to become. Until then it looks like the gateway.
 func awaitExec(t *testing.T, owner string) {
 	t.Helper()
-	awaitThat(t, "nothing looks like the gateway any more", func() bool {
+	testkit.AwaitThat(t, "nothing looks like the gateway any more", func() bool {
 		procs, err := procfs.AllProcs()
 		if err != nil {
 			t.Fatal(err)

@@ -20,6 +20,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"gatewayd/internal/testkit"
 	"gatewayd/scaler"
 )
 
@@ -82,7 +83,7 @@ type house struct {
 	lines  []string
 }
 
-const patience = 30 * time.Second
+const patience = testkit.Patience
 
 // newHouse runs a provider for roles of this binary until the test ends; edit changes its options first.
 func newHouse(t *testing.T, role string, edit func(*Options)) *house {
@@ -150,16 +151,11 @@ func (h *house) list() []scaler.Instance {
 // await waits until ok, looking whenever the provider says that something changed.
 func (h *house) await(what string, ok func() bool) {
 	h.t.Helper()
-	limit := time.After(patience)
-	for !ok() {
-		select {
-		case <-h.changes:
-		case <-limit:
-			h.mu.Lock()
-			defer h.mu.Unlock()
-			h.t.Fatalf("waited in vain until %s\nevents: %+v\nlines: %q", what, h.events, h.lines)
-		}
-	}
+	testkit.Await(h.t, h.changes, what, ok, func() string {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		return fmt.Sprintf("events: %+v\nlines: %q", h.events, h.lines)
+	})
 }
 
 // awaitRunning waits for exactly n instances, all running, and returns them.
@@ -227,25 +223,10 @@ func (h *house) pid(id string) int {
 // awaitGone waits until a process that is not ours to wait for has ended.
 func awaitGone(t *testing.T, pid int) {
 	t.Helper()
-	awaitThat(t, fmt.Sprintf("process %d is gone", pid), func() bool {
+	testkit.AwaitThat(t, fmt.Sprintf("process %d is gone", pid), func() bool {
 		_, err := startTime(pid)
 		return err != nil
 	})
-}
-
-// awaitThat looks again and again, for what other processes do and nobody tells us.
-func awaitThat(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	limit := time.After(patience)
-	for !ok() {
-		select {
-		case <-tick.C:
-		case <-limit:
-			t.Fatalf("waited in vain until %s", what)
-		}
-	}
 }
 
 // startGateway starts a gateway of its own process. Its output is a stream of lines.

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"gatewayd/internal/launch"
+	"gatewayd/internal/testkit"
 	"gatewayd/scaler"
 )
 
@@ -236,7 +237,7 @@ func TestUsage(t *testing.T) {
 	h.scale(1)
 	in := h.awaitRunning(1)[0]
 	pid := h.pid(in.ID)
-	awaitThat(t, "it used CPU time", func() bool {
+	testkit.AwaitThat(t, "it used CPU time", func() bool {
 		cpu, _, err := treeUsage(pid)
 		return err == nil && cpu > 100*time.Millisecond
 	})

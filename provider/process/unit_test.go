@@ -14,6 +14,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"gatewayd/internal/launch"
+
+	"gatewayd/internal/testkit"
 )
 
 func TestNewRefuses(t *testing.T) {
@@ -251,7 +253,7 @@ func TestRealCgroup(t *testing.T) {
 	if err != nil || strings.TrimSpace(string(b)) != fmt.Sprint(h.pid(in.ID)) {
 		t.Fatalf("the group holds %q, %v; want process %d", b, err, h.pid(in.ID))
 	}
-	awaitThat(t, "the group used CPU time", func() bool {
+	testkit.AwaitThat(t, "the group used CPU time", func() bool {
 		cpu, err := recorded(dir).cpu()
 		return err == nil && cpu > 10*time.Millisecond
 	})
@@ -298,11 +300,11 @@ func TestSavesAreShared(t *testing.T) {
 		}
 	}
 	all.Go(save)
-	awaitThat(t, "the first is under way", func() bool { return calls.Load() == 1 })
+	testkit.AwaitThat(t, "the first is under way", func() bool { return calls.Load() == 1 })
 	for range 10 {
 		all.Go(save)
 	}
-	awaitThat(t, "all have asked", func() bool {
+	testkit.AwaitThat(t, "all have asked", func() bool {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		return p.changes == 11
