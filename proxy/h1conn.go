@@ -50,6 +50,8 @@ type h1conn struct {
 	home     *loop // that handed the connection over to a goroutine, nil: none did
 	rare     bool  // home carried many requests before it did
 	plainRun int   // requests in a row that a loop would have carried
+
+	restsUntil int64 // unix nanoseconds when a wait that began on a goroutine and went on on a loop is over; 0: none did
 }
 
 // The states of a connection that a shutdown looks at. From idle the connection's goroutine makes it busy, or a shutdown makes

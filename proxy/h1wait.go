@@ -17,7 +17,11 @@ func (c *h1conn) awaitRequest(lim *ListenerSettings, first bool) fate {
 	if first {
 		patience = lim.HeaderTimeout
 	}
-	if !first && patience > c.server.rest && c.mayGoBack() {
+	if c.restsUntil != 0 { // it has waited on a loop
+		patience = max(time.Until(time.Unix(0, c.restsUntil)), time.Millisecond)
+		c.restsUntil = 0
+	}
+	if !first && patience > c.server.rest && c.mayRest() {
 		began := time.Now()
 		switch came, timeout := c.awaitBytes(c.server.rest); {
 		case came:
@@ -25,7 +29,7 @@ func (c *h1conn) awaitRequest(lim *ListenerSettings, first bool) fate {
 			return fateOn
 		case !timeout:
 			return fateOver
-		case c.goBack(began):
+		case c.goBack(began), c.restOnLoop(began.Add(patience).UnixNano()):
 			return fateAway
 		}
 		patience -= c.server.rest
@@ -55,7 +59,8 @@ func (c *h1conn) awaitBytes(patience time.Duration) (came, timeout bool) {
 	}
 	if c.tls != nil {
 		c.giveBack()
-		return c.more() == nil, false
+		err := c.more()
+		return err == nil, isTimeout(err)
 	}
 	c.fillN = 0
 	if err := c.raw.Read(c.fill); err != nil {

@@ -359,14 +359,17 @@ func (l *loop) passOn(c *h1conn) bool {
 	return true
 }
 
-// closeIdle closes the connections that wait for a request. One that has arrived by now is still served.
+// closeIdle closes the connections that wait for a request, or wakes those that rest, to end by themselves. One that has arrived by now is still served.
 func (l *loop) closeIdle() {
 	for fd := range l.socks {
 		cl := l.socks[fd].client
-		if cl == nil || cl.state != clientIdle || cl.c != nil {
-			continue
+		switch {
+		case cl == nil:
+		case cl.state == clientResting:
+			l.wake(cl)
+		case cl.state == clientIdle && cl.c == nil:
+			l.guard(cl, 0, (*loop).readLast)
 		}
-		l.guard(cl, 0, (*loop).readLast)
 	}
 }
 

@@ -50,6 +50,7 @@ const (
 	clientStreaming             // the body is on its way
 	clientFlushing              // the response is complete, the client has still to take it
 	clientLingering             // the connection is over, and what still comes is read over
+	clientResting               // a goroutine's connection, see wake
 )
 
 // serving tells whether an exchange is under way.
@@ -86,6 +87,10 @@ func (l *loop) forget(cl *client) {
 func (l *loop) onClient(cl *client, mask uint32) { l.guard(cl, mask, (*loop).clientEvent) }
 
 func (l *loop) clientEvent(cl *client, mask uint32) {
+	if cl.state == clientResting {
+		l.wake(cl)
+		return
+	}
 	if mask&unix.EPOLLOUT != 0 && len(cl.out) > 0 {
 		l.flush(cl)
 		if cl.closed {

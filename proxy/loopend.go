@@ -48,6 +48,10 @@ func (l *loop) close(cl *client) {
 
 // cut ends a connection whatever is under way.
 func (l *loop) cut(cl *client) {
+	if cl.state == clientResting {
+		l.wake(cl)
+		return
+	}
 	if cl.state.serving() && cl.f != flushed {
 		l.clientGone(cl)
 		return
@@ -91,6 +95,8 @@ func (l *loop) expired(cl *client, _ uint32) {
 	switch cl.state {
 	case clientIdle, clientLingering:
 		l.close(cl)
+	case clientResting:
+		l.wake(cl)
 	case clientBody:
 		l.handover(cl, stageHead, nil)
 	case clientFlushing, clientDialing:

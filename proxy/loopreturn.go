@@ -15,7 +15,7 @@ const (
 	// a row that a loop would have carried it goes back otherwise.
 	plainInARow = 16
 	// restOnGoroutine is how long a connection waits for its next request on a goroutine, which holds a stack for it, before it goes back.
-	restOnGoroutine = time.Second
+	restOnGoroutine = 500 * time.Millisecond
 )
 
 // goesBack tells, after each exchange on a goroutine, whether it is time for the connection to go back.
@@ -38,6 +38,9 @@ func (c *h1conn) mayGoBack() bool {
 	return c.home != nil && c.tls == nil && c.site.Settings.TLS == nil
 }
 
+// mayRest tells whether the connection need not wait for its next request on a goroutine.
+func (c *h1conn) mayRest() bool { return c.tls != nil || c.mayGoBack() }
+
 // plain tells whether a loop would have carried the exchange that has just ended.
 func (c *h1conn) plain() bool {
 	req, x := &c.req, &c.x
@@ -56,6 +59,9 @@ func (c *h1conn) plain() bool {
 // goBack gives the connection to a loop, with what was read of the next requests. since is when it began to wait for one. When it returns true the
 // connection, and c with it, are the loop's. A server that ends takes none back: its goroutines know how to end a connection.
 func (c *h1conn) goBack(since time.Time) bool {
+	if !c.mayGoBack() {
+		return false
+	}
 	fd := -1
 	var err error
 	if cerr := c.raw.Control(func(old uintptr) { fd, err = unix.FcntlInt(old, unix.F_DUPFD_CLOEXEC, 0) }); cerr != nil || err != nil {

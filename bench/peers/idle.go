@@ -29,6 +29,10 @@ func (r *run) idleMemory(s setup, all []*proxy) error {
 	return nil
 }
 
+// idleTLSRate is how many connections a second idleTLS opens: clients that all come in the same second cost a process the memory of as many
+// handshakes at a time, which is another question.
+const idleTLSRate = 400
+
 // idleTLS is idle over TLS.
 func idleTLS(addr string, n int, request []byte) (stop func(), err error) {
 	all := make([]secureConn, n)
@@ -39,6 +43,7 @@ func idleTLS(addr string, n int, request []byte) (stop func(), err error) {
 	}
 	t, buf := traffic{addr: addr, request: request}, make([]byte, 4096)
 	for i := range all {
+		time.Sleep(time.Second / idleTLSRate)
 		c := &all[i]
 		*c = secureConn{t: t, config: clientTLS(false), end: time.Now().Add(time.Minute), buf: buf, answer: genConn{left: -1}}
 		if err = c.open(); err == nil {
