@@ -5,7 +5,7 @@ WORKDIR /src
 COPY go.mod go.sum ./
 RUN go mod download
 COPY . .
-RUN CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=${VERSION}" -o /out/gatewayd ./cmd/gatewayd \
+RUN CGO_ENABLED=0 go build -trimpath -pgo=bench/gatewayd.pgo -ldflags "-s -w -X main.version=${VERSION}" -o /out/gatewayd ./cmd/gatewayd \
  && mkdir -p /out/state
 
 FROM scratch

@@ -8,7 +8,7 @@ PKGS    := ./...
 .PHONY: build run load test check fuzz bench bench-autoscale bench-scaling bench-rollout docker debian test-docker docs
 
 build: ## the program
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/gatewayd
+	CGO_ENABLED=0 $(GO) build -trimpath -pgo=bench/gatewayd.pgo -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/gatewayd
 
 run: build ## the gateway with two demo instances on 127.0.0.1:8080, admin API on 127.0.0.1:9900
 	$(BIN) run -c config.example.yaml
