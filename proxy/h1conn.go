@@ -16,14 +16,15 @@ import (
 
 // h1conn serves one client connection that speaks HTTP/1.x. Its goroutine owns it; state is what others look at.
 type h1conn struct {
-	server *Server
-	ln     *listener
-	site   *Site // as of the present request
-	nc     net.Conn
-	tcp    *net.TCPConn
-	raw    syscall.RawConn
-	tls    *tls.ConnectionState // nil: plain
-	peer   netip.AddrPort
+	server  *Server
+	ln      *listener
+	site    *Site // as of the present request
+	nc      net.Conn
+	tcp     *net.TCPConn
+	raw     syscall.RawConn
+	tls     *tls.ConnectionState // nil: plain
+	records *recordConn          // that TLS is spoken over
+	peer    netip.AddrPort
 
 	buf  []byte // [r:w) is read and not yet consumed; nil while the connection is idle
 	r, w int

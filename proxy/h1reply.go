@@ -173,6 +173,9 @@ func (w *h1reply) send(p []byte) error {
 	}
 	began := time.Now()
 	w.c.setWriteDeadline(began, w.patience(w.bytes))
+	if r := w.c.records; r != nil {
+		r.left = len(p)
+	}
 	_, err := w.c.nc.Write(p)
 	w.waitedFor(began, 0)
 	return err

@@ -323,14 +323,15 @@ func (c *h1conn) first() fate {
 
 // handshake makes the connection a TLS one.
 func (c *h1conn) handshake(config *tls.Config, patience time.Duration) bool {
-	t := tls.Server(c.tcp, config)
+	records := newRecordConn(c.tcp, c.raw)
+	t := tls.Server(records, config)
 	ctx, cancel := context.WithTimeout(c.server.ctx, patience)
 	defer cancel()
 	if err := t.HandshakeContext(ctx); err != nil {
 		return false
 	}
 	state := t.ConnectionState()
-	c.nc, c.tls = t, &state
+	c.nc, c.records, c.tls = t, records, &state
 	return true
 }
 
