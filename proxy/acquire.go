@@ -54,13 +54,20 @@ func (x *exchange) acquireNow() (ok bool, f *failure) {
 // waitInQueue waits until an endpoint has room. Snapshots may change meanwhile: each try is on the current one.
 func (x *exchange) waitInQueue() *failure {
 	gate, began := x.view.Gate, time.Now()
+	holding := x.view.Hold
 	ctx, cancel := context.WithCancelCause(x.server.ctx)
 	defer cancel(nil)
 	watch := watchClient(x.down, cancel)
 	defer watch.stop()
 	e, err := gate.Wait(ctx, x.queuePatience(began), func() *balancer.Endpoint {
 		x.refreshView()
-		if !x.view.Hold && x.pick() {
+		if x.view.Hold {
+			return nil
+		}
+		if holding {
+			holding, x.outcome.held = false, x.outcome.held+time.Since(began)
+		}
+		if x.pick() {
 			return x.endpoint
 		}
 		return nil
@@ -79,7 +86,7 @@ func (x *exchange) waitInQueue() *failure {
 	case errors.Is(err, errClientGone):
 		return failClientGone
 	case errors.Is(err, balancer.ErrQueueTimeout):
-		if x.route.Timeout > 0 && time.Since(x.start) >= x.route.Timeout {
+		if !holding && x.routeLeft(time.Now()) <= 0 {
 			return failRouteTimeout
 		}
 		return failQueueTimeout
@@ -129,13 +136,22 @@ func (w *clientWatch) stop() {
 	w.timer.Stop()
 }
 
-// queuePatience is how long the request may wait from now on.
+// queuePatience is how long the request may wait from now on. What a service that holds its requests, for maintenance or until its first
+// instance is there, takes of their time is not the route's.
 func (x *exchange) queuePatience(now time.Time) time.Duration {
 	patience := x.view.QueueTimeout
-	if x.route.Timeout > 0 {
-		patience = min(patience, x.route.Timeout-now.Sub(x.start))
+	if !x.view.Hold {
+		patience = min(patience, x.routeLeft(now))
 	}
 	return max(patience, time.Nanosecond)
+}
+
+// routeLeft is what is left of the route's timeout.
+func (x *exchange) routeLeft(now time.Time) time.Duration {
+	if x.route.Timeout == 0 {
+		return forever
+	}
+	return x.route.Timeout + x.outcome.held - now.Sub(x.start)
 }
 
 // refreshView moves to the service's present view. A service that was taken out of the config in the meantime keeps the

@@ -62,6 +62,7 @@ type outcome struct {
 	cause     Cause
 	firstByte time.Duration // from the start to the response's first byte
 	queued    time.Duration
+	held      time.Duration // of queued: while the service held all requests
 	bytesIn   int64
 	bytesOut  int64
 	upgraded  bool

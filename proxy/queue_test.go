@@ -159,6 +159,25 @@ func TestScaleFromZero(t *testing.T) {
 	}
 }
 
+// What a service takes by holding its requests is not the route's time, neither in the queue nor afterwards.
+func TestHoldIsNotTheRoutesTime(t *testing.T) {
+	t.Parallel()
+	rec := record(t, replyOK)
+	r := newRig(t, rec.addr)
+	ready := r.view
+	r.view = &ServiceView{Service: ready.Service, QueueTimeout: 20 * time.Second, Hold: true}
+	r.route.Timeout = 200 * time.Millisecond
+	r.start()
+	began := time.Now()
+	c := r.dial().send(numbered(0))
+	waitFor(t, "more than the route's timeout", func() bool { return time.Since(began) > 2*r.route.Timeout })
+	r.view = ready
+	r.publish()
+	if res, body := c.response("GET"); res.StatusCode != 200 {
+		t.Errorf("got %d %q; want 200", res.StatusCode, body)
+	}
+}
+
 // A service in maintenance answers by itself.
 func TestMaintenance(t *testing.T) {
 	t.Parallel()

@@ -56,7 +56,7 @@ func (x *exchange) mayRetry(f *failure) bool {
 	if !f.unsent() && !x.req.Verb.Idempotent() {
 		return false
 	}
-	if x.route.Timeout > 0 && time.Since(x.start) >= x.route.Timeout {
+	if x.routeLeft(time.Now()) <= 0 {
 		return false
 	}
 	if trial {

@@ -297,7 +297,7 @@ func (t *attempt) patience(now time.Time) (left time.Duration, f *failure) {
 		return forever, nil
 	}
 	x := t.x
-	start, began, sent := x.start, t.began, t.sent
+	start, began, sent := x.start.Add(x.outcome.held), t.began, t.sent
 	if at := t.upload.ended(); !at.IsZero() {
 		start, began, sent = at, at, at
 	}
