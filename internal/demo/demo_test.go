@@ -213,6 +213,32 @@ func TestStopEndsEverything(t *testing.T) {
 	}
 }
 
+// A stop that comes before the server is up stops it all the same.
+func TestStopAtOnce(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for range 200 {
+		s, err := New(Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		ended := make(chan error, 1)
+		go func() { ended <- s.Run(ctx, ln) }()
+		select {
+		case err := <-ended:
+			if err != nil {
+				t.Fatalf("got %v; want no error", err)
+			}
+		case <-time.After(10 * time.Second):
+			t.Fatal("it runs on")
+		}
+	}
+}
+
 func TestDurations(t *testing.T) {
 	mean := func(s *Server, fault Fault) (mean, deviation float64) {
 		const n = 20000

@@ -114,6 +114,7 @@ func (s *Server) Run(ctx context.Context, ln net.Listener) error {
 	stopCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
 	defer cancel()
 	err := server.ShutdownWithContext(stopCtx)
+	ln.Close() // a stop may come before Serve knows the listener
 	<-failed
 	if s.deaf.Load() { // the listener was closed before
 		err = nil
