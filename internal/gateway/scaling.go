@@ -189,7 +189,7 @@ func (g *Gateway) decide(s *service, now time.Time) {
 	}
 	g.publishEvent(events.Event{Type: events.ComponentScaled, Service: s.name,
 		Message: fmt.Sprintf("%s goes from %d to %d instances: %s", s.name, d.From, d.Want, d.Reason),
-		Data:    map[string]any{"from": d.From, "to": d.Want, "reason": d.Reason, "policy": d.Policy, "bounds": d.Bounds}})
+		Data:    map[string]any{"from": d.From, "to": d.Want, "reason": d.Reason, "policy": d.Policy, "bounds": append([]scaler.Bound{}, d.Bounds...)}})
 }
 
 // takeSample says what happened since the last decision.
