@@ -225,6 +225,26 @@ func TestResidualQuantilesAgainstSorting(t *testing.T) {
 	}
 }
 
+// A step in load is seen within two tenths of a second, wherever in a step of the series it falls.
+func TestRisenAtAnyPhase(t *testing.T) {
+	const tick = 100 * time.Millisecond
+	for phase := time.Duration(0); phase < seriesStep; phase += 10 * time.Millisecond {
+		var sr series
+		now := time.Date(2024, 6, 3, 0, 0, 0, 0, time.UTC).Add(phase)
+		for range 50 {
+			now = now.Add(tick)
+			sr.record(now, tick, 50*tick.Seconds())
+		}
+		for range 2 {
+			now = now.Add(tick)
+			sr.record(now, tick, 700*tick.Seconds())
+		}
+		if got := sr.risen(); got < 400 {
+			t.Errorf("phase %v: after 200 ms of 700/s the rate has surely risen to %.0f/s; want 400 at least", phase, got)
+		}
+	}
+}
+
 // Silence is an observation too, and a load that comes out of it is the largest error there is.
 func TestResidualsOfSilence(t *testing.T) {
 	f := func(actual, forecast, quantile float64, want func(float64) bool) {

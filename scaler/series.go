@@ -20,6 +20,18 @@ type series struct {
 	begin int64              // number of the step before the first one known
 	last  int64              // number of the newest step
 	used  bool
+
+	marks [markCount]mark // a ring of the newest records, for spans shorter than some steps
+	next  int64           // number of the next mark
+}
+
+// markCount holds more than the longest span that is looked at by marks, at ten records a second.
+const markCount = 128
+
+// mark is the running total as of one record.
+type mark struct {
+	at    time.Time
+	total float64
 }
 
 // record adds n arrivals that came, evenly for all that is known, during span before now.
@@ -28,16 +40,32 @@ func (sr *series) record(now time.Time, span time.Duration, n float64) {
 	first := now.Add(-span).UnixNano() / int64(seriesStep)
 	if !sr.used || first > sr.last+int64(seriesGap/seriesStep) || step < sr.last {
 		*sr = series{begin: first, last: first, used: true}
+		sr.mark(now.Add(-span))
 	}
 	from, was := sr.last, sr.at(sr.last)
-	if step == from {
-		sr.total[step%seriesLen] += n
-		return
-	}
-	for k := max(from+1, step-seriesLen+1); k <= step; k++ {
+	for k := max(from+1, step-seriesLen+1); k < step; k++ {
 		sr.total[k%seriesLen] = was + n*float64(k-from)/float64(step-from)
 	}
+	sr.total[step%seriesLen] = was + n
 	sr.last = step
+	sr.mark(now)
+}
+
+func (sr *series) mark(now time.Time) {
+	sr.marks[sr.next%markCount] = mark{now, sr.at(sr.last)}
+	sr.next++
+}
+
+// since is the mean per second since the newest record that is at least window old, and how long that is; ok is false when there is none.
+func (sr *series) since(window time.Duration) (r float64, span time.Duration, ok bool) {
+	newest := &sr.marks[(sr.next+markCount-1)%markCount]
+	for k := sr.next - 2; k >= max(0, sr.next-markCount); k-- {
+		m := &sr.marks[k%markCount]
+		if span = newest.at.Sub(m.at); span >= window {
+			return (newest.total - m.total) / span.Seconds(), span, true
+		}
+	}
+	return 0, 0, false
 }
 
 func (sr *series) at(step int64) float64 { return sr.total[step%seriesLen] }
@@ -75,12 +103,12 @@ const sure = 3
 // short windows, less what noise could have added. The shortest one counts only where decisions come as quickly.
 func (sr *series) risen() float64 {
 	best := 0.0
-	for _, w := range [...]time.Duration{250 * time.Millisecond, 500 * time.Millisecond, time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second} {
-		if w > sr.known() {
+	for _, w := range [...]time.Duration{100 * time.Millisecond, 250 * time.Millisecond, 500 * time.Millisecond, time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second} {
+		m, span, ok := sr.since(w)
+		if !ok {
 			break
 		}
-		m := sr.mean(w)
-		best = max(best, m-sure*math.Sqrt(m/w.Seconds()))
+		best = max(best, m-sure*math.Sqrt(m/span.Seconds()))
 	}
 	return best
 }
