@@ -124,6 +124,13 @@ func TestKeyboard(t *testing.T) {
 	p.wait(`document.querySelector('dialog') === null && ` + focused + ` === 'Scale …'`) // the focus is back where it was
 	p.do(chromedp.KeyEvent(kb.Enter))
 	p.wait(`document.activeElement.name === 'instances'`)
+	scale := `[...document.querySelectorAll('main button')].find(b => b.textContent === 'Scale …')`
+	eval[bool](p, scale+`.remove() === undefined`)
+	p.wait(scale + ` !== undefined`) // drawn anew
+	p.do(chromedp.KeyEvent(kb.Escape))
+	p.wait(`document.querySelector('dialog') === null && ` + focused + ` === 'Scale …'`)
+	p.do(chromedp.KeyEvent(kb.Enter))
+	p.wait(`document.activeElement.name === 'instances'`)
 	p.do(chromedp.KeyEvent("4"), chromedp.KeyEvent(kb.Tab), chromedp.KeyEvent("test"), chromedp.KeyEvent(kb.Enter))
 	p.shows("#toasts", "shop goes from 3 to 4 instances.")
 	s.called(t, "scale shop 4 test")

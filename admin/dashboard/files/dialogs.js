@@ -10,6 +10,7 @@ const messageMs = 6000
  * dialog, which then stays open; o.fixed keeps it open until it was answered. Values are strings, of a checkbox true or false.
  */
 export function ask(o) {
+  const opener = document.activeElement
   const dialog = document.createElement('dialog')
   dialog.className = 'ask'
   let failure = null
@@ -36,8 +37,12 @@ export function ask(o) {
   }
   render()
   dialog.addEventListener('close', () => {
-    if (o.fixed && !answered) dialog.showModal() // Escape closes any dialog in the end
-    else dialog.remove()
+    if (o.fixed && !answered) {
+      dialog.showModal() // Escape closes any dialog in the end
+      return
+    }
+    dialog.remove()
+    focusAgain(opener)
   })
   document.body.append(dialog)
   dialog.showModal()
@@ -45,6 +50,18 @@ export function ask(o) {
   first?.focus()
   first?.select?.()
   return dialog
+}
+
+// focusAgain gives the focus back to what had it. The page may have drawn that anew in the meantime; the browser then gives it to nobody.
+function focusAgain(opener) {
+  if (!opener || document.activeElement !== document.body) return
+  const name = nameOf(opener)
+  const again = opener.isConnected ? opener : [...document.querySelectorAll(opener.localName)].find(node => nameOf(node) === name)
+  again?.focus()
+}
+
+function nameOf(node) {
+  return node.getAttribute('aria-label') || node.textContent
 }
 
 function valuesOf(node) {
